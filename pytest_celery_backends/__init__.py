@@ -1,0 +1,54 @@
+"""Run a team's own Celery tests on real result backends: ``@pytest.mark.backends("redis", "postgres")``."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from .assertions.serialization import RoundTrip as RoundTrip
+    from .capabilities import YES as YES
+    from .capabilities import Capability as Capability
+    from .capabilities import Verdict as Verdict
+    from .capabilities import no as no
+    from .capabilities import not_yet as not_yet
+    from .errors import BackendsError as BackendsError
+    from .errors import WaitTimeout as WaitTimeout
+    from .faults import fail_over as fail_over
+    from .registry import Registry as Registry
+    from .result_backend import ResultBackend as ResultBackend
+    from .result_backend import ResultService as ResultService
+    from .result_backend import ResultWorker as ResultWorker
+    from .spec import BackendSpec as BackendSpec
+    from .spec import Namespace as Namespace
+    from .spec import Service as Service
+    from .spec import StoredResult as StoredResult
+    from .timeline import Observation as Observation
+    from .timeline import Timeline as Timeline
+
+__version__: Final = "0.1.0"
+
+#: Public names, imported when they are first asked for: a run that uses none of them pays for none.
+_HOMES: Final = {
+    "assertions.serialization": ("RoundTrip",),
+    "capabilities": ("YES", "Capability", "Verdict", "no", "not_yet"),
+    "errors": ("BackendsError", "WaitTimeout"),
+    "faults": ("fail_over",),
+    "registry": ("Registry",),
+    "result_backend": ("ResultBackend", "ResultService", "ResultWorker"),
+    "spec": ("BackendSpec", "Namespace", "Service", "StoredResult"),
+    "timeline": ("Observation", "Timeline"),
+}
+
+__all__ = sorted(name for names in _HOMES.values() for name in names)
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
