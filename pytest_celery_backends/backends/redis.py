@@ -1,0 +1,27 @@
+"""Redis: a key prefix for each namespace."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from ..probes.redis import RedisProbe, celery_url, client_command, identify, sweep
+from ..pubsub import put_off_nested_cancels
+from ..redis_server import DRIVERS, celery_settings, family_limits, sources
+from ..spec import BackendSpec
+
+SPEC: Final = BackendSpec(
+    name="redis",
+    title="Redis",
+    scheme="redis",
+    sources=sources("redis-server", "valkey-server", image="redis", tag="8"),
+    identify=partial(identify, name="redis"),
+    settings=lambda service, namespace: celery_settings(celery_url(service.url), namespace.name),
+    probe=RedisProbe,
+    sweep=sweep,
+    adapt=put_off_nested_cancels,
+    drivers=DRIVERS,
+    extra="redis",
+    client_command=client_command,
+    limits=family_limits(),
+)

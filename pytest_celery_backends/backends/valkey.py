@@ -1,0 +1,27 @@
+"""Valkey, through Celery's backend for Redis; a Redis that answers is named for what it is."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from ..probes.redis import RedisProbe, celery_url, client_command, identify, sweep
+from ..pubsub import put_off_nested_cancels
+from ..redis_server import DRIVERS, celery_settings, family_limits, sources
+from ..spec import BackendSpec
+
+SPEC: Final = BackendSpec(
+    name="valkey",
+    title="Valkey",
+    scheme="redis",
+    sources=sources("valkey-server", "redis-server", image="valkey/valkey", tag="8"),
+    identify=partial(identify, name="valkey"),
+    settings=lambda service, namespace: celery_settings(celery_url(service.url), namespace.name),
+    probe=RedisProbe,
+    sweep=sweep,
+    adapt=put_off_nested_cancels,
+    drivers=DRIVERS,
+    extra="redis",
+    client_command=client_command,
+    limits=family_limits(),
+)

@@ -1,0 +1,236 @@
+"""Reads the tables of Celery's database backend, on any database that a small adapter speaks to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import Any, Final, Protocol
+from uuid import uuid4
+
+from ..celery_release import celery_release
+from ..spec import ProbeContext, ResultKind, StoredResult
+from .keys import missing
+
+#: Added to each row that is read: for how many seconds it has been done, as cleanup counts it.
+_AGE: Final = "probe_age"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """What a statement gave."""
+
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[Any, ...], ...] = ()
+
+    def as_mappings(self) -> list[dict[str, Any]]:
+        """Each row by column.
+
+        >>> Rows(columns=("id",), rows=((1,), (2,))).as_mappings()
+        [{'id': 1}, {'id': 2}]
+        """
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+class Database(Protocol):
+    """What differs between databases: a connection to one namespace, and how times are kept."""
+
+    @property
+    def client(self) -> Any:
+        """The driver's connection."""
+
+    @property
+    def placeholder(self) -> str:
+        """How the driver writes a parameter."""
+
+    @property
+    def age(self) -> str:
+        """SQL for the seconds since ``date_done``, by the clock that ``celery.backend_cleanup`` uses."""
+
+    def quoted(self, name: str) -> str:
+        """An identifier as it is written in a statement."""
+
+    def create(self) -> None:
+        """Make the namespace."""
+
+    def drop(self) -> None:
+        """Remove the namespace and disconnect."""
+
+    def columns(self) -> Iterable[tuple[str, str]]:
+        """Table and column of everything in the namespace."""
+
+    def run(self, statement: str, parameters: Sequence[Any] = ()) -> Rows:
+        """Run a statement and commit it."""
+
+    def moment(self, stored: Any) -> datetime:
+        """``date_done`` as the driver gives it."""
+
+    def stored_moment(self, moment: datetime) -> Any:
+        """``date_done`` as Celery stores it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One of Celery's tables, known by its columns: users may call it what they like."""
+
+    name: str
+    kind: ResultKind
+    id_column: str
+
+
+def quoted(name: str) -> str:
+    """An identifier in standard SQL.
+
+    >>> print(quoted('an "odd" name'))
+    "an ""odd"" name"
+    """
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
+
+
+def cleanup_clock(zone: tzinfo) -> datetime:
+    """The wall clock that ``celery.backend_cleanup`` reads, for columns without a timezone.
+
+    It is that of the app's timezone up to Celery 5.6 and UTC since (celery#10866), whatever ``date_done`` was
+    taken from: UTC in 5.4, the app's timezone since.
+    """
+    return datetime.now(timezone.utc if celery_release() >= (5, 7) else zone)
+
+
+def celery_tables(columns: Iterable[tuple[str, str]]) -> tuple[Table, ...]:
+    """The tables of task results and of groups among all tables, by name.
+
+    >>> [table.kind for table in celery_tables([("t", "task_id"), ("t", "status"), ("x", "id")])]
+    ['task']
+    """
+    by_table: dict[str, set[str]] = {}
+    for table, column in columns:
+        by_table.setdefault(table, set()).add(column)
+    found = []
+    for name, names in sorted(by_table.items()):
+        if {"task_id", "status"} <= names:
+            found.append(Table(name=name, kind="task", id_column="task_id"))
+        elif "taskset_id" in names:
+            found.append(Table(name=name, kind="group", id_column="taskset_id"))
+        elif "group_id" in names:  # django-celery-results, which counts chords in a table of its own
+            kind: ResultKind = "chord" if "sub_tasks" in names else "group"
+            found.append(Table(name=name, kind=kind, id_column="group_id"))
+    return tuple(found)
+
+
+class SqlProbe:
+    """The rows of Celery's two tables in one namespace. A namespace without tables is empty.
+
+    What ``raw`` and ``state_of`` give is the ``result`` column: the state is a column of its own, and up to
+    Celery 5.6 the result is a pickle whatever ``result_serializer`` says.
+    """
+
+    def __init__(self, context: ProbeContext, database: Database) -> None:
+        self._lifetime = context.lifetime
+        self._database = database
+        self._known: tuple[Table, ...] = ()
+
+    @property
+    def client(self) -> Any:
+        """The driver's connection to the namespace; it commits every statement."""
+        return self._database.client
+
+    def create(self) -> None:
+        """Make the namespace."""
+        self._database.create()
+
+    def empty(self) -> None:
+        """Delete all rows; the tables stay, for Celery's backend remembers having made them."""
+        for table in self._tables():
+            self._database.run(f"DELETE FROM {self._database.quoted(table.name)}")
+
+    def drop(self) -> None:
+        """Remove the namespace and disconnect."""
+        self._known = ()
+        self._database.drop()
+
+    def stored(self) -> Sequence[StoredResult]:
+        """Every row, by table and id."""
+        return [self._result(table, row) for table in self._tables() for row in self._rows(table)]
+
+    def state_of(self, task_id: str) -> bytes | None:
+        """The ``result`` column of a task, None where it has no row."""
+        row = self._row(task_id)
+        return None if row is None else _bytes(row[1]["result"])
+
+    def aged_copy(self, task_id: str, seconds: float) -> str:
+        """Store a copy of a row that was done *seconds* earlier: ``celery.backend_cleanup`` goes by that.
+
+        Raises:
+            LookupError: nothing is stored for the task.
+        """
+        found = self._row(task_id)
+        if found is None:
+            raise missing(task_id)
+        table, row = found
+        database, copy = self._database, str(uuid4())
+        row[table.id_column] = copy
+        if row["date_done"] is not None:
+            older = database.moment(row["date_done"]) - timedelta(seconds=seconds)
+            row["date_done"] = database.stored_moment(older)
+        name = database.quoted(table.name)
+        # Celery's own ids count upwards from a sequence, which is none of our business; MySQL takes 0 for a
+        # request to count.
+        lowest = "SELECT CASE WHEN MIN(id) < 0 THEN MIN(id) ELSE 0 END - 1"
+        (row["id"],) = database.run(f"{lowest} FROM {name}").rows[0]
+        names = ", ".join(database.quoted(column) for column in row)
+        marks = ", ".join([database.placeholder] * len(row))
+        database.run(f"INSERT INTO {name} ({names}) VALUES ({marks})", list(row.values()))
+        return copy
+
+    def remove(self, task_id: str) -> None:
+        """Delete a task's row; nothing happens where there is none."""
+        mark = self._database.placeholder
+        for table in self._tables():
+            if table.kind == "task":
+                name = self._database.quoted(table.name)
+                self._database.run(f"DELETE FROM {name} WHERE task_id = {mark}", [task_id])
+
+    def _tables(self) -> tuple[Table, ...]:
+        """Looked up until both are there: Celery makes them with its first connection."""
+        if not {"task", "group"} <= {table.kind for table in self._known}:
+            self._known = celery_tables(self._database.columns())
+        return self._known
+
+    def _rows(self, table: Table) -> list[dict[str, Any]]:
+        age = f"{self._database.age if table.kind != 'chord' else 'NULL'} AS {_AGE}"
+        name = self._database.quoted(table.name)
+        rows = self._database.run(f"SELECT t.*, {age} FROM {name} t").as_mappings()
+        # Not by the database, whose order depends on its collation.
+        return sorted(rows, key=lambda row: str(row[table.id_column]))
+
+    def _row(self, task_id: str) -> tuple[Table, dict[str, Any]] | None:
+        mark = self._database.placeholder
+        for table in self._tables():
+            if table.kind != "task":
+                continue
+            name = self._database.quoted(table.name)
+            found = self._database.run(f"SELECT * FROM {name} WHERE task_id = {mark}", [task_id])
+            for row in found.as_mappings():
+                return table, row
+        return None
+
+    def _result(self, table: Table, row: Mapping[str, Any]) -> StoredResult:
+        age, subject = row[_AGE], str(row[table.id_column])
+        expires = None if age is None or self._lifetime is None else self._lifetime - float(age)
+        return StoredResult(
+            task_id=subject,
+            kind=table.kind,
+            state=str(row.get("status") or ""),
+            raw=_bytes(row.get("result", row.get("sub_tasks"))),
+            size=sum(len(_bytes(value)) for value in row.values() if not isinstance(value, int | float)),
+            expires_in=expires,
+            key=f"{table.name}/{subject}",
+        )
+
+
+def _bytes(value: Any) -> bytes:
+    """A column's content in bytes; NULL has none."""
+    if value is None:
+        return b""
+    return str(value).encode() if isinstance(value, str | datetime) else bytes(value)
