@@ -1,0 +1,134 @@
+"""Lets the marker alone switch a test on, and gives each test its backends as parameters."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from difflib import get_close_matches
+from typing import Any, Final
+from unittest import TestCase
+
+import pytest
+
+from . import markers
+from .errors import BackendsError
+from .run import Run
+from .selection import Choice
+
+#: The parameter's name; ids show the backend's name.
+PARAMETER: Final = "_celery_backend"
+FIXTURE: Final = "result_backend"
+
+TEST_CASE: Final = """\
+{name} is a unittest.TestCase, whose methods pytest cannot parametrize,
+so @pytest.mark.backends({names}) cannot run them on each backend
+  tried: pytest calls no pytest_generate_tests for methods of a TestCase
+  way out: a plain class keeps its methods, and may use fixtures
+  type: class {name}:"""
+
+FOREIGN: Final = (
+    "a 'backends' marker was left alone: another plugin declares one, and none of its names "
+    "({names}) is a result backend of pytest-celery-backends"
+)
+
+
+def activate(collector: pytest.Collector, obj: object, run: Run) -> None:
+    """Make a marked test use the fixture: names added while tests are generated would be pruned again."""
+    if isinstance(obj, type) and issubclass(obj, TestCase):
+        _refuse_test_case(collector, obj)
+        return
+    node: Any = collector
+    inherited = node.get_closest_marker("backends")
+    active = any(FIXTURE in mark.args for mark in node.iter_markers("usefixtures"))
+    if inherited and not active and not is_foreign(node.config, inherited, run):
+        node.add_marker(pytest.mark.usefixtures(FIXTURE))
+    if isinstance(obj, (staticmethod, classmethod)):
+        obj = obj.__func__
+    if callable(obj) and not isinstance(obj, type):
+        _activate_function(node.config, obj, run)
+
+
+def _activate_function(config: pytest.Config, function: Any, run: Run) -> None:
+    marks = marks_of(function)
+    own = [mark for mark in marks if mark.name == "backends"]
+    active = any(mark.name == "usefixtures" and FIXTURE in mark.args for mark in marks)
+    if own and not active and not is_foreign(config, own[-1], run):
+        pytest.mark.usefixtures(FIXTURE)(function)
+
+
+def marks_of(obj: object) -> list[pytest.Mark]:
+    """The marks that stand on an object itself, given as a list or as a single one."""
+    own: Any = getattr(obj, "pytestmark", [])
+    marks: list[Any] = own if isinstance(own, list) else [own]
+    return [getattr(mark, "mark", mark) for mark in marks]
+
+
+def is_foreign(config: pytest.Config, mark: pytest.Mark, run: Run) -> bool:
+    """Whether a ``backends`` marker is another plugin's: someone else declared one, and no name is ours."""
+    lines = {line for line in config.getini("markers") if re.match(r"backends\b", line)}
+    if len(lines) < 2 or not mark.args:
+        return False
+    known = run.registry.names
+    names = [str(name).partition(":")[0] for name in mark.args]
+    if any(name in known or get_close_matches(name, known) for name in names):
+        return False
+    if not run.has_said_foreign:
+        run.has_said_foreign = True
+        warnings.warn(
+            pytest.PytestWarning(FOREIGN.format(names=", ".join(map(repr, mark.args)))), stacklevel=2
+        )
+    return True
+
+
+def _refuse_test_case(collector: pytest.Collector, case: type[TestCase]) -> None:
+    holders = [case, *(value for name, value in vars(case).items() if name.startswith("test"))]
+    marks = [mark for holder in holders for mark in marks_of(holder) if mark.name == "backends"]
+    marks += list(collector.iter_markers("backends"))
+    if marks:
+        names = ", ".join(map(repr, marks[0].args))
+        raise collector.CollectError(TEST_CASE.format(name=case.__name__, names=names))
+
+
+def parametrize(metafunc: pytest.Metafunc, run: Run) -> None:
+    """Give a test one parameter for each of its backends."""
+    mark = metafunc.definition.get_closest_marker("backends")
+    if PARAMETER not in metafunc.fixturenames:
+        return
+    try:
+        marked = markers.read("backends", mark.args, mark.kwargs) if mark else None
+        for required in metafunc.definition.iter_markers("backend_requires"):
+            markers.read("backend_requires", required.args, required.kwargs)
+        found = run.choices(marked)
+    except BackendsError as error:
+        message = str(error)
+    else:
+        metafunc.parametrize(
+            PARAMETER, found, ids=[str(choice) for choice in found], indirect=True, scope="session"
+        )
+        return
+    pytest.fail(message, pytrace=False)
+
+
+def choice_of(item: pytest.Item) -> Choice | None:
+    """The backend that an item runs on, None where it is not ours."""
+    callspec = getattr(item, "callspec", None)
+    choice = callspec.params.get(PARAMETER) if callspec else None
+    return choice if isinstance(choice, Choice) else None
+
+
+def wire_first(item: Any) -> None:
+    """Let our fixture come before the test's own function-scoped ones, autouse included.
+
+    Else a fixture that sends a task would send it to production.
+    """
+    names: list[str] = item.fixturenames
+    if FIXTURE not in names:
+        return
+    definitions = item._fixtureinfo.name2fixturedefs
+
+    def is_function_scoped(name: str) -> bool:
+        return name == "request" or (name in definitions and definitions[name][-1].scope == "function")
+
+    names.remove(FIXTURE)
+    first = next((index for index, name in enumerate(names) if is_function_scoped(name)), len(names))
+    names.insert(first, FIXTURE)

@@ -1,0 +1,129 @@
+"""The fixtures: they hand out objects and hold no logic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .stash import LEASE, RUN, SERVER
+
+if TYPE_CHECKING:
+    from .result_backend import ResultBackend, ResultService, ResultWorker
+    from .run import Run
+    from .selection import Choice
+
+
+@contextmanager
+def told(node: pytest.Item | None = None) -> Iterator[None]:
+    """Turn our errors into failures without a traceback of ours."""
+    from .errors import BackendsError
+
+    try:
+        yield
+    except BackendsError as error:
+        if node is not None and error.log:
+            when = "teardown" if LEASE in node.stash else "setup"
+            node.add_report_section(when, error.log_title, error.log)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
+@pytest.fixture(scope="session")
+def celery_backends_app(request: pytest.FixtureRequest) -> Any:
+    """The Celery app under test: what the option ``celery_backends_app`` names. Override it in a conftest."""
+    from .apps import fresh_app, load_app
+
+    path = request.config.stash[RUN].options["celery_backends_app"]
+    with told():
+        return load_app(path) if path else fresh_app()
+
+
+@pytest.fixture(scope="session")
+def celery_backends_settings() -> Mapping[str, Any]:
+    """Celery settings for every test. Override it in a conftest."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def _celery_backend(request: pytest.FixtureRequest) -> Choice:
+    """The backend of a test, as a parameter."""
+    if not hasattr(request, "param"):
+        pytest.fail(
+            "result_backend was asked for while the test was running already\n"
+            '  type: @pytest.mark.backends("redis")  # on the test',
+            pytrace=False,
+        )
+    choice: Choice = request.param
+    return choice
+
+
+@pytest.fixture(scope="session")
+def _celery_backends_run(request: pytest.FixtureRequest) -> Iterator[Run]:
+    """The run, whose services end with the session."""
+    from .errors import BackendsError
+
+    run = request.config.stash[RUN]
+    yield run
+    with told():
+        try:
+            run.close()
+        except BackendsError as error:
+            # the session ends by Ctrl-C: an error now would take the place of its summary
+            if request.session.exitstatus != pytest.ExitCode.INTERRUPTED:
+                raise
+            run.said_at_end.append(str(error))
+
+
+@pytest.fixture
+def result_backend(
+    request: pytest.FixtureRequest,
+    _celery_backends_run: Run,
+    _celery_backend: Choice,
+    celery_backends_app: Any,
+    celery_backends_settings: Mapping[str, Any],
+) -> Iterator[ResultBackend]:
+    """The result backend of this test: what is stored, and the assertions."""
+    from .result_backend import ResultBackend, ResultService
+
+    run, choice = _celery_backends_run, _celery_backend
+    with told(request.node):
+        settings = _settings(request, choice, celery_backends_settings)
+        with run.lease(choice, celery_backends_app, settings) as lease:
+            request.node.stash[LEASE] = lease
+            request.node.stash[SERVER] = str(lease.service)
+            service = ResultService(lease.service, run.pool.logs)
+            request.node.user_properties.append(("celery_backend", f"{choice}: {lease.service}"))
+            yield ResultBackend(lease, run.leases, service)
+
+
+def _settings(request: pytest.FixtureRequest, choice: Choice, given: Mapping[str, Any]) -> dict[str, Any]:
+    from . import markers
+
+    settings = dict(given)
+    for mark in reversed(list(request.node.iter_markers("celery"))):  # the closest mark wins
+        settings.update(markers.read("celery", mark.args, mark.kwargs))
+    hook = request.config.hook
+    hook.pytest_celery_backends_settings(settings=settings, backend=choice.name)
+    return settings
+
+
+@pytest.fixture
+def result_app(result_backend: ResultBackend, celery_backends_app: Any) -> Any:
+    """The app under test, rewired to this test's backend."""
+    return celery_backends_app
+
+
+@pytest.fixture
+def result_worker(request: pytest.FixtureRequest, result_backend: ResultBackend) -> ResultWorker:
+    """The running in-process worker of this test."""
+    from .result_backend import ResultWorker
+
+    return ResultWorker(request.node.stash[LEASE])
+
+
+@pytest.fixture
+def result_service(result_backend: ResultBackend) -> ResultService:
+    """A read-only view of the server that this test runs on."""
+    return result_backend.service

@@ -1,0 +1,19 @@
+"""Where the plugin keeps its state: on the config for the run, on an item for one test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from .lease import Lease
+    from .run import Run
+
+RUN: Final[pytest.StashKey[Run]] = pytest.StashKey()
+LEASE: Final[pytest.StashKey[Lease]] = pytest.StashKey()
+#: What really answers: "Valkey 9.1.2 (embedded)".
+SERVER: Final[pytest.StashKey[str]] = pytest.StashKey()
+#: Why the test counts as unsupported, or as unavailable.
+UNSUPPORTED: Final[pytest.StashKey[str]] = pytest.StashKey()
+UNAVAILABLE: Final[pytest.StashKey[str]] = pytest.StashKey()
