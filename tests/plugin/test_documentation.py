@@ -1,0 +1,41 @@
+"""Every Python block of the README and the tutorial runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "docs/tutorial/first-test.md")
+
+SHOP = {
+    "celery": "from celery import Celery\napp = Celery('shop', broker='redis://shop.invalid')\n",
+    "tasks": "from celery import shared_task\n@shared_task\ndef total(numbers):\n    return sum(numbers)\n",
+    "orders": "from celery import shared_task\n@shared_task\ndef place(sku, n):\n    return {'sku': sku, 'n': n}\n",
+}
+NAMES = "import pytest\nfrom shop.celery import app\nfrom shop.tasks import total\n\n"
+
+
+def blocks(page: str) -> list[str]:
+    """The Python blocks of a page."""
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_runs(page: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv("PYTEST_CELERY_BACKENDS", raising=False)
+    pytester.mkpydir("shop")
+    for module, source in SHOP.items():
+        (pytester.path / "shop" / f"{module}.py").write_text(source, encoding="utf-8")
+    pytester.makeini("[pytest]\ncelery_backends_app = shop.celery:app\npythonpath = .\n")
+    found = blocks(page)
+    for number, block in enumerate(found):
+        pytester.makepyfile(**{f"test_block_{number}": NAMES + block})
+    result = pytester.runpytest_subprocess("-q", "--celery-backends-provider=embedded", timeout=60)
+    outcomes = result.parseoutcomes()
+    assert found
+    assert outcomes["passed"] >= 5
+    assert not {"failed", "error", "errors"} & outcomes.keys()

@@ -1,0 +1,143 @@
+"""Backends that are wrong in one way each: every assertion has to see its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import states
+from celery.backends.cache import CacheBackend
+from celery.backends.database import DatabaseBackend
+from celery.backends.filesystem import FilesystemBackend
+from celery.backends.redis import RedisBackend
+from celery.backends.rpc import RPCBackend
+
+
+class DropsSuccess:
+    """Says that it stored a success, and keeps what was there before."""
+
+    def _store_result(self, task_id: str, result: Any, state: str, *args: Any, **kwargs: Any) -> Any:
+        if state == states.SUCCESS:
+            return result
+        return super()._store_result(task_id, result, state, *args, **kwargs)  # type: ignore[misc]
+
+
+class KeepsForgotten:
+    """Forgets nothing."""
+
+    def _forget(self, task_id: str) -> None:
+        pass
+
+
+class NeverCleans:
+    """Its cleanup removes nothing."""
+
+    def cleanup(self) -> None:
+        pass
+
+
+class ChangesValues:
+    """Stores another value than it is given."""
+
+    def encode_result(self, result: Any, state: str) -> Any:
+        encoded = super().encode_result(result, state)  # type: ignore[misc]
+        return {"wrapped": encoded} if state == states.SUCCESS else encoded
+
+
+class Refuses:
+    """Cannot store a success at all."""
+
+    def _store_result(self, task_id: str, result: Any, state: str, *args: Any, **kwargs: Any) -> Any:
+        if state == states.SUCCESS:
+            raise OSError("disk full")
+        return super()._store_result(task_id, result, state, *args, **kwargs)  # type: ignore[misc]
+
+
+class CacheDropsSuccess(DropsSuccess, CacheBackend): ...
+
+
+class CacheKeepsForgotten(KeepsForgotten, CacheBackend): ...
+
+
+class CacheChangesValues(ChangesValues, CacheBackend): ...
+
+
+class CacheRefuses(Refuses, CacheBackend): ...
+
+
+class RedisDropsSuccess(DropsSuccess, RedisBackend): ...
+
+
+class RedisKeepsForgotten(KeepsForgotten, RedisBackend): ...
+
+
+class RedisChangesValues(ChangesValues, RedisBackend): ...
+
+
+class RedisNeverExpires(RedisBackend):
+    """Gives its keys no time to live."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.expires = None
+
+
+class RedisExpiresEarly(RedisBackend):
+    """Gives its keys a tenth of the time."""
+
+    expires: int
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.expires = int(self.expires / 10)
+
+
+class DatabaseDropsSuccess(DropsSuccess, DatabaseBackend): ...
+
+
+class DatabaseKeepsForgotten(KeepsForgotten, DatabaseBackend): ...
+
+
+class DatabaseChangesValues(ChangesValues, DatabaseBackend): ...
+
+
+class DatabaseNeverCleans(NeverCleans, DatabaseBackend): ...
+
+
+class DatabaseCleansEverything(DatabaseBackend):
+    """Its cleanup removes all results, however young."""
+
+    def cleanup(self) -> None:
+        with self.ResultSession() as session:
+            session.query(self.task_cls).delete()
+            session.commit()
+
+
+class FilesDropsSuccess(DropsSuccess, FilesystemBackend): ...
+
+
+class FilesKeepsForgotten(KeepsForgotten, FilesystemBackend): ...
+
+
+class FilesChangesValues(ChangesValues, FilesystemBackend): ...
+
+
+class FilesNeverCleans(NeverCleans, FilesystemBackend): ...
+
+
+class FilesCleansEverything(FilesystemBackend):
+    """Its cleanup removes all results, however young."""
+
+    def cleanup(self) -> None:
+        import os
+
+        for name in os.listdir(self.path):
+            os.unlink(os.path.join(self.path, name))
+
+
+class RpcChangesValues(RPCBackend):
+    """Sends another value than it is given."""
+
+    def _to_result(self, task_id: str, state: str, result: Any, *args: Any, **kwargs: Any) -> Any:
+        if state == states.SUCCESS:
+            result = {"wrapped": result}
+        return super()._to_result(task_id, state, result, *args, **kwargs)

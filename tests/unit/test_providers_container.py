@@ -1,0 +1,327 @@
+"""Servers in containers, on the engine that is here; without one, only what is said about that."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from pytest_celery_backends.errors import StartFailed
+from pytest_celery_backends.providers.container import ContainerProvider
+from pytest_celery_backends.providers.engine import LABEL, connected, origin
+from pytest_celery_backends.providers.groups import wait_until
+from pytest_celery_backends.providers.run_directory import RunDirectory
+from pytest_celery_backends.spec import BackendSpec, Container, Identity, NotReady, Place, Refused, Service
+
+
+def identify_redis(url: str, limit: float) -> Identity:
+    parts = urlsplit(url)
+    try:
+        with socket.create_connection((parts.hostname, parts.port or 6379), limit) as link:
+            link.settimeout(limit)
+            link.sendall(f"AUTH {parts.password}\r\nINFO server\r\nQUIT\r\n".encode())
+            answer = b"".join(iter(lambda: link.recv(65536), b"")).decode()
+    except OSError as error:
+        raise NotReady(str(error)) from None
+    if not answer:  # the engine's proxy listens before the server does
+        raise NotReady("the connection was closed")
+    if not answer.startswith("+OK"):
+        raise Refused(answer.splitlines()[0])
+    return Identity(product="Redis", version=answer.partition("redis_version:")[2].split()[0])
+
+
+def identify_postgres(url: str, limit: float) -> Identity:
+    import psycopg2
+
+    try:
+        connection = psycopg2.connect(url, connect_timeout=max(2, int(limit)))
+    except psycopg2.OperationalError as error:
+        raise NotReady(str(error)) from None
+    connection.close()
+    return Identity(product="PostgreSQL", version=str(connection.server_version // 10000))
+
+
+def redis_command(place: Place) -> Sequence[str]:
+    return ("redis-server", "--requirepass", place.password)
+
+
+def nothing(*_: object) -> Mapping[str, object]:
+    raise AssertionError("no provider asks for settings or a probe")
+
+
+IMAGE = Container(
+    image="redis",
+    tag="8",
+    port=6379,
+    url=lambda place: f"redis://:{place.password}@{place.host}:{place.port}/0",
+    command=redis_command,
+)
+REDIS = BackendSpec(
+    name="redis",
+    title="Redis",
+    sources=(IMAGE,),
+    identify=identify_redis,
+    settings=nothing,
+    probe=nothing,  # type: ignore[arg-type]
+)
+POSTGRES = replace(
+    REDIS,
+    name="postgres",
+    title="PostgreSQL",
+    identify=identify_postgres,
+    sources=(
+        Container(
+            image="postgres",
+            tag="17",
+            port=5432,
+            url=lambda place: f"postgresql://u:{place.password}@{place.host}:{place.port}/u",
+            environment=lambda place: {"POSTGRES_USER": "u", "POSTGRES_PASSWORD": place.password},
+        ),
+    ),
+)
+#: A run of its own that starts a container, says so, and waits to be ended.
+CHILD = """
+import json, runpy, sys
+specs = runpy.run_path(sys.argv[1])
+run = specs["RunDirectory"]()
+service = specs["ContainerProvider"](run, keep="keep" in sys.argv).start(specs["REDIS"], "", 30)
+print(json.dumps([run.id, service.handle["container"]]), flush=True)
+sys.stdin.read()
+"""
+
+
+@cache
+def missing(image: str) -> str:
+    """Why a test with this image cannot run here."""
+    spec = replace(REDIS, sources=(replace(IMAGE, image=image.partition(":")[0]),))
+    found = ContainerProvider(RunDirectory()).check(spec, image.partition(":")[2])
+    return found.reason
+
+
+@pytest.fixture
+def engine() -> None:
+    if missing("redis:8"):
+        pytest.skip(missing("redis:8"))
+
+
+@pytest.fixture
+def run() -> Iterator[RunDirectory]:
+    run = RunDirectory()
+    yield run
+    run.close()
+
+
+def containers(run: str) -> list[Any]:
+    with connected() as client:
+        return list(client.containers.list(all=True, filters={"label": f"{LABEL}.run={run}"}))
+
+
+def exists(container: str) -> bool:
+    with connected() as client:
+        return bool(client.containers.list(all=True, filters={"id": container}))
+
+
+class Child:
+    """Another run, in a process of its own."""
+
+    def __init__(self, *words: str, **environment: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CHILD, __file__, *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+        )
+        assert self.process.stdout is not None
+        self.run, self.container = json.loads(self.process.stdout.readline())
+
+    def end(self, number: int) -> None:
+        self.process.send_signal(number)
+        self.process.communicate(timeout=20)
+
+    def service(self) -> Service:
+        return Service(
+            backend="redis",
+            provider="container",
+            url="",
+            identity=Identity(product="", version=""),
+            handle={"container": self.container},
+        )
+
+
+@pytest.mark.usefixtures("engine")
+class TestAnEngineIsHere:
+    def test_a_server_answers_at_the_engines_address_with_its_own_password(self, run: RunDirectory) -> None:
+        provider = ContainerProvider(run)
+        service = provider.start(REDIS, "", 30)
+        assert (service.identity.product, service.provider) == ("Redis", "container")
+        assert identify_redis(service.url, 2) == service.identity
+        with pytest.raises(Refused):
+            identify_redis(service.url.replace(str(urlsplit(service.url).password), "celery"), 2)
+        provider.stop(service)
+
+    def test_a_stopped_container_is_gone_and_can_be_stopped_again(self, run: RunDirectory) -> None:
+        provider = ContainerProvider(run)
+        service = provider.start(REDIS, "", 30)
+        assert "Ready to accept connections" in provider.logs(service)
+        provider.stop(service)
+        provider.stop(service)
+        assert (containers(run.id), provider.logs(service)) == ([], "")
+
+    def test_the_pinned_version_is_the_images_tag(self, run: RunDirectory) -> None:
+        if missing("postgres:17"):
+            pytest.skip(missing("postgres:17"))
+        pytest.importorskip("psycopg2")
+        provider = ContainerProvider(run)
+        service = provider.start(POSTGRES, "17", 60)
+        assert str(service) == "PostgreSQL 17 (container)"
+        assert containers(run.id)[0].attrs["Config"]["Image"] == "postgres:17"
+        provider.stop(service)
+
+    def test_another_process_can_stop_a_container(self, run: RunDirectory) -> None:
+        child = Child()
+        ContainerProvider(run).stop(child.service())
+        assert not exists(child.container)
+        child.end(signal.SIGKILL)
+
+    def test_an_interrupted_process_removes_what_nobody_stopped(self) -> None:
+        child = Child()
+        child.end(signal.SIGINT)
+        assert not exists(child.container)
+
+    def test_a_killed_process_has_its_containers_reaped(self) -> None:
+        if os.environ.get("TESTCONTAINERS_RYUK_DISABLED"):
+            pytest.skip("the reaper of testcontainers is switched off")
+        child = Child(RYUK_RECONNECTION_TIMEOUT="1s")
+        child.end(signal.SIGKILL)
+        assert wait_until(lambda: not exists(child.container), 15)
+
+    def test_a_sweep_removes_containers_of_dead_runs_and_no_others(self, run: RunDirectory) -> None:
+        dead, live = Child(TESTCONTAINERS_RYUK_DISABLED="true"), Child()
+        dead.end(signal.SIGKILL)
+        removed = ContainerProvider(run).sweep()
+        assert dead.container in removed
+        assert (exists(dead.container), exists(live.container)) == (False, True)
+        live.end(signal.SIGINT)
+
+    def test_a_kept_container_outlives_its_run_and_every_sweep(self, run: RunDirectory) -> None:
+        child = Child("keep")
+        child.end(signal.SIGINT)
+        provider = ContainerProvider(run)
+        assert (provider.sweep(), exists(child.container)) == ((), True)
+        provider.stop(child.service())
+
+    def test_a_container_that_exits_is_told_with_its_last_words(self, run: RunDirectory) -> None:
+        spec = with_image(replace(IMAGE, command=lambda place: ("sh", "-c", "echo no disk; exit 3")))
+        assert failure(run, spec) == (
+            "redis:8 exited with 3 before it answered\n"
+            "  its last words: no disk\n"
+            "  type: pytest --celery-backends-list"
+        )
+        assert containers(run.id) == []
+
+    def test_a_container_that_never_answers_is_removed(self, run: RunDirectory) -> None:
+        def never(url: str, limit: float) -> Identity:
+            raise NotReady("still loading")
+
+        assert failure(run, replace(REDIS, identify=never), 1) == (
+            "redis:8 did not answer within 1 s\n  still loading\n  type: --celery-backends-timeout=2"
+        )
+        assert containers(run.id) == []
+
+    def test_an_interrupt_while_a_container_starts_leaves_none(self, run: RunDirectory) -> None:
+        def interrupt(url: str, limit: float) -> Identity:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            ContainerProvider(run).start(replace(REDIS, identify=interrupt), "", 30)
+        assert containers(run.id) == []
+
+    def test_an_image_that_is_not_here_and_cannot_be_pulled_tells_what_to_pull(
+        self, run: RunDirectory
+    ) -> None:
+        assert failure(run, with_image(replace(IMAGE, image="127.0.0.1:1/redis"))) == (
+            "127.0.0.1:1/redis:8 is not here and could not be pulled\n"
+            '  Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused\n'
+            "  type: docker pull 127.0.0.1:1/redis:8"
+        )
+
+    def test_an_image_that_is_not_here_will_be_pulled(self, run: RunDirectory) -> None:
+        found = ContainerProvider(run).check(REDIS, "1.2.3")
+        assert (found.works, found.reason) == (True, "redis:1.2.3 is not here yet and will be pulled")
+
+    def test_the_users_environment_is_as_before(
+        self, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("TC_MAX_TRIES", raising=False)
+        before = dict(os.environ)
+        ContainerProvider(run).check(REDIS, "")
+        assert dict(os.environ) == before
+
+    def test_every_label_is_there_that_a_sweep_looks_for(self, run: RunDirectory) -> None:
+        provider = ContainerProvider(run)
+        service = provider.start(REDIS, "", 30)
+        (container,) = containers(run.id)
+        assert {f"{name}={value}" for name, value in container.labels.items()} >= set(origin(run.path.parent))
+        provider.stop(service)
+
+
+def with_image(image: Container) -> BackendSpec:
+    return replace(REDIS, sources=(image,))
+
+
+def failure(run: RunDirectory, spec: BackendSpec, timeout: float = 30) -> str:
+    with pytest.raises(StartFailed) as caught:
+        ContainerProvider(run).start(spec, "", timeout)
+    return str(caught.value)
+
+
+@pytest.fixture
+def dead_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("testcontainers")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+
+
+@pytest.mark.usefixtures("dead_engine")
+def test_an_engine_that_does_not_answer_is_told_with_its_address(run: RunDirectory) -> None:
+    assert failure(run, REDIS) == (
+        "no container engine answers at tcp://127.0.0.1:1\n  Connection refused\n  type: unset DOCKER_HOST"
+    )
+
+
+@pytest.mark.usefixtures("dead_engine")
+def test_an_engine_that_does_not_answer_makes_containers_unavailable(run: RunDirectory) -> None:
+    found = ContainerProvider(run).check(REDIS, "")
+    assert (found.works, found.reason, found.remedy) == (
+        False,
+        "no container engine answers at tcp://127.0.0.1:1",
+        "unset DOCKER_HOST",
+    )
+
+
+def test_an_engine_that_says_nothing_is_given_up_after_two_seconds(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("testcontainers")
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
+        monkeypatch.setenv("DOCKER_HOST", address)
+        provider = ContainerProvider(run)
+        assert provider.check(REDIS, "").reason == f"no container engine answers at {address}"
+        assert provider.check(POSTGRES, "").reason == f"no container engine answers at {address}"
+
+
+def test_a_backend_without_an_image_is_not_available(run: RunDirectory) -> None:
+    found = ContainerProvider(run).check(replace(REDIS, sources=()), "")
+    assert (found.works, found.reason) == (False, "redis has no image")

@@ -1,0 +1,80 @@
+"""Every result backend that Celery knows by name has a spec, and every spec says all that users are shown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pytest_celery_backends.registry import Registry
+from pytest_celery_backends.spec import BackendSpec, Container, External
+
+ROOT = Path(__file__).parents[2]
+NAMES = Registry().names
+#: Names of Celery's that lead nowhere: there is no such module, or nothing is stored.
+DEAD = {"riak", "disabled"}
+#: Those whose specs are not there yet; a name goes when its spec comes.
+AWAITED = {"azureblockblob", "consul", "dynamodb", "gs", "mongodb", "rediss", "s3", "sentinel"}
+#: Two names of one thing.
+SAME = {"database": "db"}
+
+
+def _spec(name: str) -> BackendSpec:
+    return Registry().get(name)
+
+
+def test_every_backend_of_celery_has_a_spec() -> None:
+    from celery.app.backends import BACKEND_ALIASES
+    from celery.utils.imports import load_extension_class_names
+
+    extensions = {name for name, _ in load_extension_class_names("celery.result_backends")}
+    known = {SAME.get(alias, alias) for alias in [*BACKEND_ALIASES, *extensions]} - DEAD
+    covered = {_spec(name).scheme.partition("+")[0] for name in NAMES}
+    assert sorted(known - covered - AWAITED) == []
+
+
+def test_the_dead_alias_is_dead() -> None:
+    from celery.app.backends import by_name
+
+    with pytest.raises(ImportError):
+        by_name("riak")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_spec_says_what_users_are_shown(name: str) -> None:
+    spec = _spec(name)
+    assert spec.name == name
+    assert spec.title
+    assert spec.scheme
+    assert spec.sources
+    assert spec.not_verified == spec.not_verified.strip().rstrip(".")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_spec_with_drivers_has_an_extra_that_brings_them(name: str) -> None:
+    spec = _spec(name)
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")  # Python 3.10 reads no TOML
+    table = project.partition("[project.optional-dependencies]")[2].partition("\n[")[0]
+    assert bool(spec.drivers) == bool(spec.extra)
+    assert spec.extra in {*re.findall(r"^(\w+) = ", table, re.M), ""}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_spec_takes_each_kind_of_provider_once(name: str) -> None:
+    kinds = [source.kind for source in _spec(name).sources]
+    assert len(kinds) == len(set(kinds))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_user_types_has_the_scheme_that_is_taken(name: str) -> None:
+    source = _spec(name).source("external")
+    if isinstance(source, External):
+        assert source.example.partition("://")[0] in source.schemes
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_image_has_a_tag(name: str) -> None:
+    source = _spec(name).source("container")
+    if isinstance(source, Container):
+        assert source.tag
