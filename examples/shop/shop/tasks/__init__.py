@@ -1,0 +1,1 @@
+"""The shop's tasks, one module per part of the business."""
