@@ -17,6 +17,7 @@ from celery.worker import WorkController
 from celery.worker.consumer.control import Control
 from celery.worker.control import Panel
 
+from . import syntax_trees
 from .consumer import STOP_LIMIT, InProcessConsumer, WakingTimer
 from .errors import WorkerFailed
 from .hosts import Host
@@ -116,6 +117,7 @@ class InProcessWorker(WorkController):  # type: ignore[misc]
 
     def launch(self) -> None:
         """Start the thread and wait until it consumes; raises WorkerFailed."""
+        syntax_trees.make_one_at_a_time()
         self.thread.start()
         started = self._ready.wait(START_LIMIT)
         if not started or self._failure is not None or not self.is_alive:

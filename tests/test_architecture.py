@@ -24,7 +24,7 @@ LAYERS: Final[dict[int, tuple[str, ...]]] = {
     1: (
         *("spec", "masking", "celery_release", "queues", "vhost", "amqp_names"),
         *("sessions", "pubsub", "database_limits", "mysql_server"),
-        *("redis_server", "certificates"),
+        *("redis_server", "certificates", "syntax_trees"),
     ),
     2: ("probes", "probes.*", "providers", "providers.*", "backends", "backends.*"),
     3: ("registry", "plans", "kept", "pool", "store"),

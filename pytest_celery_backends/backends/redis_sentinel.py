@@ -125,7 +125,7 @@ SPEC: Final = BackendSpec(
     sources=(
         External(
             schemes=("sentinel",),
-            example="'sentinel://:PASSWORD@host1:26379/0;sentinel://:PASSWORD@host2:26379/0?master_name=mymaster'",
+            example="sentinel://:PASSWORD@host1:26379/0;sentinel://:PASSWORD@host2:26379/0?master_name=mymaster",
         ),
         Container(image="redis", tag="8", port=6379, url=_url, command=_command, files=_files, same_ports=5),
         Local(program=_PROGRAM, package="redis-server"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
@@ -74,7 +75,7 @@ def _no(reason: str, remedy: str) -> Availability:
 
 
 def _option(spec: BackendSpec, url: str) -> str:
-    return f"--celery-backends-url={spec.name}={url}"
+    return f"--celery-backends-url={shlex.quote(f'{spec.name}={url}')}"
 
 
 def _reach(parts: SplitResult, otherwise: str) -> str:

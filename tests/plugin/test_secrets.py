@@ -172,7 +172,7 @@ def test_nor_is_that_of_a_server_given_by_url(run: Run, tmp_path: Path) -> None:
         url = line.split()[0]
         password = urlsplit(url).password
         assert password in _passwords(tmp_path), "for this it is told"
-        assert f"(look into it: redis-cli -u {url})" in line
+        assert f"(look into it: redis-cli -u '{url.replace('//:', '//default:')}')" in line
         given = f"--celery-backends-url=redis={url}"
         ran = run(given, "-vv", "-l", "--tb=long", *REPORTS, backends="redis")
         assert ran.returncode == pytest.ExitCode.TESTS_FAILED, ran.stdout + ran.stderr

@@ -35,7 +35,7 @@ def test_the_client_of_each_server_is_told_with_its_password() -> None:
         {"pid": "42", "directory": "/run/x/postgres-1"},
     )
     assert how_to_reach_all([redis, postgres], Registry()) == [
-        "redis: redis://:pw@127.0.0.1:1/0  (look into it: redis-cli -u redis://:pw@127.0.0.1:1/0)"
+        "redis: redis://:pw@127.0.0.1:1/0  (look into it: redis-cli -u 'redis://default:pw@127.0.0.1:1/0')"
         "  (stop it: docker rm --force 0123456789ab)",
         "postgres: postgresql://celery:pw@127.0.0.1:2/postgres"
         "  (look into it: psql postgresql://celery:pw@127.0.0.1:2/postgres)"
