@@ -96,7 +96,7 @@ def unknown_backend(name: str, known: list[str]) -> UnknownBackend:
 
     close = get_close_matches(name, known, n=1, cutoff=0.5)
     meant = f": did you mean {close[0]!r}?" if close else ""
-    suggestion = close[0] if close else known[0]
+    suggestion = close[0] if close else "sqlite" if "sqlite" in known else known[0]
     return UnknownBackend(
         f"no backend is called {name!r}{meant}",
         tried=[f"known: {', '.join(known)}"],

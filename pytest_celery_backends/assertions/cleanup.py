@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from ..lease import Lease
 from .subject import Subject, failed, task_id_of
 
+#: How long a task may take to end after its result was stored.
+FINISH_SECONDS: Final = 1.0
 #: pytest shows the line of the test, not ours.
 __tracebackhide__ = True
 
@@ -24,11 +26,17 @@ def assert_forgotten(lease: Lease, subject: Subject, result: Any) -> None:
 
 
 def assert_no_leftovers(lease: Lease, subject: Subject, ignore: Sequence[str]) -> None:
-    """Assert that the test's namespace is empty: no result, no group, no chord counter, no message."""
+    """Assert that the test's namespace is empty: no result, no group, no chord counter, no message.
+
+    A message is acknowledged a moment after its result is stored: a task that runs is waited for, within a limit.
+    """
+    worker = lease.worker
+    if worker:
+        worker.wait_until(lambda: not worker.is_busy, FINISH_SECONDS)
     left = [
         one for one in lease.probe.stored() if not any(word in (one.kind, one.task_id) for word in ignore)
     ]
-    waiting = lease.worker.waiting_messages if lease.worker else []
+    waiting = worker.waiting_messages if worker else []
     rows = [("left", str(one)) for one in left] + [
         ("left", f"message in queue {queue!r}") for queue in waiting
     ]

@@ -15,7 +15,7 @@ SPEC: Final = BackendSpec(
     scheme="db+mysql+pymysql",
     sources=(
         external("mysql"),
-        container("mysql", "latest", "MYSQL"),
+        container("mysql", "8.4", "MYSQL"),
         local("mysqld", "mysql-server"),
     ),
     identify=identify,

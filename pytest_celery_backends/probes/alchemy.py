@@ -48,7 +48,8 @@ def answer(url: str, statement: str, dialect: Dialect, limit: float) -> str:
 
 def connected(url: str, dialect: Dialect, limit: float = LIMIT) -> Any:
     """A connection of SQLAlchemy's core that commits every statement; its engine is not Celery's."""
-    from sqlalchemy import NullPool, create_engine
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool
 
     arguments = {dialect.limit: max(1, math.ceil(limit))}
     engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=arguments)

@@ -220,7 +220,7 @@ class MysqlDatabase:
 def _connected(url: str, connect_timeout: int = LIMIT) -> Any:
     """A connection as SQLAlchemy would make it: the URL's parameters mean what they mean to Celery."""
     import pymysql
-    from sqlalchemy import make_url
+    from sqlalchemy.engine import make_url
 
     given = make_url(database_url(url))
     dialect: Any = given.get_dialect()

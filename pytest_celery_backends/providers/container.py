@@ -15,7 +15,7 @@ from .container_launch import ContainerLaunch
 from .engine import LABEL, configuration, connected, labels, origin
 from .groups import remove_tree
 from .leftovers import is_live
-from .pull import have
+from .pull import another_tag, have
 from .readiness import another_way
 from .run_directory import RunDirectory
 
@@ -115,8 +115,7 @@ class ContainerProvider:
 
     def _start(self, spec: BackendSpec, source: Container, version: str, timeout: float) -> Service:
         self._sweep_once()
-        image = _image(source, version)
-        have(image, lambda text: self._tell(spec.name, text))
+        image = self._have(spec, source, version)
         launch = ContainerLaunch(
             spec=spec,
             source=source,
@@ -127,6 +126,22 @@ class ContainerProvider:
             timeout=timeout,
         )
         return launch.start(self._remember)
+
+    def _have(self, spec: BackendSpec, source: Container, version: str) -> str:
+        """Have the image here and give its name.
+
+        Where nobody asked for a version and the pinned one cannot be had, as in a closed network, it is another one
+        that is here: what answers is called by its own name and version everywhere.
+        """
+        image = _image(source, version)
+        try:
+            have(image, lambda text: self._tell(spec.name, text))
+        except StartFailed:
+            other = "" if version else another_tag(image)
+            if not other:
+                raise
+            return other
+        return image
 
     def _remember(self, container: str) -> None:
         if self._keep or not self._run.is_owner:

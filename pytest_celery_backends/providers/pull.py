@@ -59,6 +59,17 @@ def have(image: str, tell: Tell, pauses: tuple[float, ...] = PAUSES) -> None:
     raise StartFailed(cause, tried=tried, remedy=f"docker pull {image}")
 
 
+def another_tag(image: str) -> str:
+    """A tag of the same image that is here: ``latest``, or else the last by name; empty where there is none."""
+    with connected() as client:
+        from docker.utils import parse_repository_tag  # type: ignore[import-untyped]
+
+        repository, _ = parse_repository_tag(image)
+        tags = {tag for found in client.images.list(name=repository) for tag in found.tags}
+    latest = f"{repository}:latest"
+    return latest if latest in tags else max(tags, default="")
+
+
 def is_passing(reason: str) -> bool:
     """Whether to try again may help.
 
@@ -85,7 +96,7 @@ def progress_of(events: Mapping[str, Mapping[str, Any]]) -> str:
 def _pull(client: DockerClient, image: str, tell: Tell) -> str:
     """Pull once; gives why it did not work, or nothing."""
     from docker.errors import APIError
-    from docker.utils import parse_repository_tag  # type: ignore[import-untyped]
+    from docker.utils import parse_repository_tag
 
     repository, tag = parse_repository_tag(image)
     layers: dict[str, Mapping[str, Any]] = {}

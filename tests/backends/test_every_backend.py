@@ -113,6 +113,7 @@ def test_values_survive_json(result_backend: ResultBackend) -> None:
     result_backend.assert_round_trip({"text": "ü", "numbers": [1, 2.5, None, True]})
 
 
+@pytest.mark.backend_requires("serializers")
 def test_values_survive_pickle_with_their_types(result_backend: ResultBackend) -> None:
     result_backend.assert_round_trip({"pair": (1, 2), "set": {3}}, serializer="pickle")
 

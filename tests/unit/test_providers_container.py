@@ -277,6 +277,19 @@ class TestAnEngineIsHere:
         provider.stop(service)
 
 
+def test_without_the_pinned_image_one_that_is_here_is_called_by_its_own_version(
+    engine: None, run: RunDirectory
+) -> None:
+    provider, spec = ContainerProvider(run), with_image(replace(IMAGE, tag="0.0.1"))
+    service = provider.start(spec, "", 30)
+    try:
+        assert service.identity == identify_redis(service.url, 2)
+    finally:
+        provider.stop(service)
+    with pytest.raises(StartFailed, match="redis:0.0.1 is not here and could not be pulled"):
+        provider.start(spec, "0.0.1", 30)
+
+
 def with_image(image: Container) -> BackendSpec:
     return replace(REDIS, sources=(image,))
 

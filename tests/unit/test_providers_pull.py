@@ -15,7 +15,7 @@ import pytest
 
 from pytest_celery_backends.errors import StartFailed, Unavailable
 from pytest_celery_backends.providers.engine import connected
-from pytest_celery_backends.providers.pull import have, is_passing
+from pytest_celery_backends.providers.pull import another_tag, have, is_passing
 
 pytest.importorskip("testcontainers")
 
@@ -185,6 +185,16 @@ def test_the_end_of_the_run_ends_the_wait_for_the_next_try(registry: Registry) -
 
     with pytest.raises(StartFailed, match="the run is ending"):
         have(registry.image, tell, (60.0,))
+
+
+def test_another_tag_of_an_image_is_found(registry: Registry) -> None:
+    have(registry.image, lambda text: None)
+    name = registry.image.removesuffix(":1")
+    assert another_tag(f"{name}:2") == registry.image
+    with connected() as client:
+        client.images.get(registry.image).tag(name, "latest")
+    assert another_tag(f"{name}:2") == f"{name}:latest"
+    assert another_tag(f"{name}unknown:2") == ""
 
 
 @pytest.mark.parametrize(
