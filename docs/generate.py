@@ -30,7 +30,7 @@ from pytest_celery_backends import celery_release
 celery_release.celery_release = lambda: (0, 0)  # type: ignore[assignment]  # before any backend is imported
 
 from pytest_celery_backends import backends  # noqa: E402
-from pytest_celery_backends.registry import Registry  # noqa: E402
+from pytest_celery_backends.registry import ABSENT, Registry  # noqa: E402
 from pytest_celery_backends.spec import (  # noqa: E402
     BackendSpec,
     BuiltIn,
@@ -134,6 +134,10 @@ def _overview(specs: Sequence[BackendSpec], verified: Mapping[str, Sequence[Run]
         "forty lines. `pytest --celery-backends-list` says which work on your machine, and what brings the others.",
         _table(head, rows),
         "Limits that a newer Celery lifts are named as well; the pages say from which release on they are gone.",
+        "Not to be had:",
+        "\n".join(f"- {_code(name)}: {why}." for name, why in ABSENT.items()),
+        "The private servers of `redis` and `postgres`, as those of all backends that know passwords, ask for one that "
+        "is made for the run: there is no variant without.",
     )
 
 

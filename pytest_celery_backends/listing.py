@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Final, TextIO
 
-from .registry import Registry
+from .registry import ABSENT, Registry
 from .run import Run
 from .selection import Choice
 from .spec import BackendSpec
@@ -39,7 +39,8 @@ def print_list(run: Run, out: TextIO) -> None:
     run.check_names()
     findings = survey(run.options, run.registry, _choices(run))
     width = shutil.get_terminal_size().columns if out.isatty() else None
-    for line in render(findings, width):
+    absent = {} if run.options["celery_backends"] else ABSENT
+    for line in [*render(findings, width), *_render_absent(absent, width)]:
         print(line, file=out)
 
 
@@ -76,6 +77,14 @@ def render(findings: Sequence[Finding], width: int | None = None) -> list[str]:
                 start = f"{GAP}{finding.name:{names}}{GAP}{_scheme(finding.spec):{schemes}}{GAP}"
                 lines += _entry(start, list(_facts(finding)), width)
     return lines[1:]
+
+
+def _render_absent(absent: Mapping[str, str], width: int | None) -> Iterator[str]:
+    if absent:
+        yield from ("", f"{len(absent)} cannot be had at all")
+    names = max(map(len, absent), default=0)
+    for name, why in absent.items():
+        yield from _entry(f"{GAP}{name:{names}}{GAP}", [why], width)
 
 
 def _title(title: str, count: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
@@ -82,6 +82,14 @@ class Registry:
         if name not in self._specs:
             self._specs[name] = self._loaders[name]()
         return self._specs[name]
+
+
+#: What people look for, and why there is no backend for it.
+ABSENT: Final[Mapping[str, str]] = {
+    "disabled": "Celery's name for storing nothing: no result can be read",
+    "redis-cluster": "Celery has no result backend for Redis Cluster (celery#2852)",
+    "riak": "Celery still has the name, and no module for it any more",
+}
 
 
 def unknown_backend(name: str, known: list[str]) -> UnknownBackend:

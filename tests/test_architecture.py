@@ -24,7 +24,7 @@ LAYERS: Final[dict[int, tuple[str, ...]]] = {
     1: (
         *("spec", "masking", "celery_release", "queues", "vhost", "amqp_names"),
         *("sessions", "pubsub", "database_limits", "mysql_server"),
-        *("redis_server", "certificates", "syntax_trees"),
+        *("redis_server", "certificates", "syntax_trees", "memcache_sockets"),
     ),
     2: ("probes", "probes.*", "providers", "providers.*", "backends", "backends.*"),
     3: ("registry", "plans", "kept", "pool", "store"),
@@ -56,6 +56,7 @@ DRIVERS: Final = {
     "amqp": "probes.*",
     "redis": "probes.*",
     "trustme": "certificates",
+    "memcache": "memcache_sockets",
     "psycopg2": "probes.*",
     "pymysql": "probes.*",
     "pymemcache": "probes.*",

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ..capabilities import Capability, no
 from ..celery_release import celery_release
+from ..memcache_sockets import close_in_each_thread
 from ..probes.memcached import MemcachedProbe, address, client_command, identify, sweep
 from ..spec import (
     BackendSpec,
@@ -77,6 +78,7 @@ SPEC: Final = BackendSpec(
     settings=_settings,
     probe=MemcachedProbe,
     sweep=sweep,
+    adapt=close_in_each_thread,
     drivers=(_DRIVER,) if celery_release() >= (5, 7) else (_DRIVER, _OLD_DRIVER),
     extra="memcached",
     client_command=client_command,

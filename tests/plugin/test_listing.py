@@ -130,6 +130,13 @@ def test_what_no_test_of_ours_ever_ran_on_stands_apart_with_the_reason(listed: L
     assert "not verified: its server is not to be had" in _row(lines, "untried")
 
 
+def test_what_cannot_be_had_is_named_with_the_reason(listed: Lines) -> None:
+    lines = listed()
+    at = lines.index("3 cannot be had at all")
+    assert [line.split()[0] for line in lines[at + 1 :]] == ["disabled", "redis-cluster", "riak"]
+    assert lines[-1] == "  riak           Celery still has the name, and no module for it any more"
+
+
 def test_a_url_shows_as_external_without_its_password(listed: Lines) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and not listening: nothing answers there

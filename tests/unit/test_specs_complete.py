@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_celery_backends.registry import Registry
+from pytest_celery_backends.registry import ABSENT, Registry
 from pytest_celery_backends.spec import BackendSpec, Container, External
 
 ROOT = Path(__file__).parents[2]
 NAMES = Registry().names
-#: Names of Celery's that lead nowhere: there is no such module, or nothing is stored.
-DEAD = {"riak", "disabled"}
 #: Those whose specs are not there yet; a name goes when its spec comes.
 AWAITED = {"azureblockblob", "consul", "dynamodb", "gs", "mongodb", "rediss", "s3", "sentinel"}
 #: Two names of one thing.
@@ -29,7 +27,7 @@ def test_every_backend_of_celery_has_a_spec() -> None:
     from celery.utils.imports import load_extension_class_names
 
     extensions = {name for name, _ in load_extension_class_names("celery.result_backends")}
-    known = {SAME.get(alias, alias) for alias in [*BACKEND_ALIASES, *extensions]} - DEAD
+    known = {SAME.get(alias, alias) for alias in [*BACKEND_ALIASES, *extensions]} - set(ABSENT)
     covered = {_spec(name).scheme.partition("+")[0] for name in NAMES}
     assert sorted(known - covered - AWAITED) == []
 
