@@ -90,7 +90,8 @@ def _stop_consumer(consumer: Any) -> None:
 def _close_client(backend: Any) -> None:
     """Close clients that exist already: redis's pool, pymongo's ``_connection``, and those with close()."""
     client = vars(backend).get("client") or vars(backend).get("_connection")
-    pool = getattr(client, "connection_pool", None)
+    # not by getattr(): a pymongo client takes any name for that of a database
+    pool = getattr(client, "__dict__", {}).get("connection_pool")
     if pool is not None:
         pool.disconnect()
     elif callable(getattr(client, "close", None)):

@@ -59,6 +59,8 @@ DRIVERS: Final = {
     "memcache": "memcache_sockets",
     "psycopg2": "probes.*",
     "pymysql": "probes.*",
+    "pymongo": "probes.*",
+    "bson": "probes.*",
     "pymemcache": "probes.*",
     "sqlalchemy": "probes.*",
     "cassandra": "probes.*",

@@ -23,6 +23,7 @@ EVERY_BACKEND = (
     "rpc",
     "rpc-memory",
     "memcached",
+    "mongodb",
     "memory",
     "filesystem",
     "django-db",

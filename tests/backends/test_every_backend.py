@@ -22,6 +22,7 @@ pytestmark = pytest.mark.backends(
     "rpc",
     "rpc-memory",
     "memcached",
+    "mongodb",
     "memory",
     "filesystem",
     "django-db",

@@ -57,8 +57,9 @@ def _disconnect(app: Celery) -> None:
         consumer.stop()
         # A result that is collected later would connect again to unsubscribe.
         consumer._pubsub = None
-    if "client" in vars(app.backend) and hasattr(app.backend.client, "close"):
-        app.backend.client.close()
+    client = vars(app.backend).get("client") or vars(app.backend).get("_connection")
+    if hasattr(client, "close"):
+        client.close()
     app.close()
 
 
@@ -74,7 +75,7 @@ def get_service() -> Iterator[GetService]:
 
         def get(name: str) -> Service:
             spec = registry.get(name)
-            for kind in ("local", "embedded") if name not in started else ():
+            for kind in ("local", "embedded", "container") if name not in started else ():
                 provider = make_provider(kind, run, {}, False)
                 if provider.check(spec, "").works:
                     started[name] = provider.start(spec, "", 60)
