@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.client import HTTPException
 from typing import Any, Final
 from urllib.error import HTTPError
@@ -25,21 +25,25 @@ class JsonServer:
         url: Celery's URL of a backend; a scheme that ends in ``https`` is asked over TLS.
         port: the server's port where the URL names none.
         limit: seconds for each answer.
+        headers: more than the usual ones, for every request.
     """
 
-    def __init__(self, url: str, *, port: int, limit: float = LIMIT) -> None:
+    def __init__(
+        self, url: str, *, port: int, limit: float = LIMIT, headers: Mapping[str, str] | None = None
+    ) -> None:
         parts = urlsplit(url)
         scheme = "https" if parts.scheme.endswith("https") else "http"
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or "localhost"
         self._root = f"{scheme}://{host}:{parts.port or port}"
         self._limit = limit
         self._headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        self._headers |= headers or {}
         if parts.username:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             self._headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
         self._opener = build_opener(ProxyHandler({}))  # a test's server is no matter for the user's proxy
 
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | Sequence[Any] | None = None) -> Any:
         """The answer; None where the server has nothing at *path*.
 
         Raises:

@@ -24,6 +24,7 @@ EVERY_BACKEND = (
     "rpc-memory",
     "memcached",
     "mongodb",
+    "consul",
     "memory",
     "filesystem",
     "django-db",

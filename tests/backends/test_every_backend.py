@@ -8,7 +8,7 @@ import pytest
 from celery import Celery, chord, group
 from celery.result import AsyncResult
 
-from pytest_celery_backends import ResultBackend, ResultService, ResultWorker
+from pytest_celery_backends import Capability, Registry, ResultBackend, ResultService, ResultWorker
 
 pytestmark = pytest.mark.backends(
     "redis",
@@ -23,6 +23,7 @@ pytestmark = pytest.mark.backends(
     "rpc-memory",
     "memcached",
     "mongodb",
+    "consul",
     "memory",
     "filesystem",
     "django-db",
@@ -64,6 +65,7 @@ def test_an_exception_comes_back(tasks: Any, result_backend: ResultBackend) -> N
         tasks.refuse.delay("boom").get(timeout=5)
 
 
+@pytest.mark.backend_requires("custom_states")
 @pytest.mark.celery(task_track_started=True)
 def test_states_are_seen_in_order(tasks: Any, result_backend: ResultBackend) -> None:
     result_backend.assert_transitions(tasks.add.delay(1, 1), "STARTED", "SUCCESS")
@@ -71,6 +73,7 @@ def test_states_are_seen_in_order(tasks: Any, result_backend: ResultBackend) -> 
     result_backend.assert_transitions(tasks.progress.delay(), "STARTED", "PROGRESS", "PROGRESS", "SUCCESS")
 
 
+@pytest.mark.backend_requires("custom_states")
 def test_progress_meta_is_on_the_timeline(tasks: Any, result_backend: ResultBackend) -> None:
     result = tasks.progress.delay()
     result_backend.wait_for(result, "SUCCESS")
@@ -147,7 +150,8 @@ def test_the_handle_says_where_it_runs(result_backend: ResultBackend, result_ser
     assert result_backend.provider == result_service.provider
     assert result_backend.settings["result_backend"] == result_backend.url
     assert "secret" not in repr(result_service)
-    assert result_backend.supports("custom_states")
+    declared = Registry().get(result_backend.name).verdict(Capability.CUSTOM_STATES)
+    assert result_backend.supports("custom_states") == bool(declared)
 
 
 def test_production_is_back_after_each_test(

@@ -26,6 +26,7 @@ from pytest_celery_backends.spec import (
 )
 
 NAMES = (
+    "consul",
     "filesystem",
     "mariadb",
     "memcached",
@@ -67,6 +68,7 @@ def _backend(name: str, tmp_path: Path) -> Any:
     from celery.app.backends import by_url
 
     urls = {
+        "consul": "consul://h:8500",
         "filesystem": f"file://{tmp_path}",
         "mariadb": "mysql://u:p@h/d",
         "memcached": "memcached://h:11211",
@@ -173,6 +175,20 @@ def test_celery_and_the_probe_go_to_the_same_redis(url: str) -> None:
     for name in ("host", "port", "path"):
         assert ours.get(name) == theirs.get(name)
     assert int(ours.get("db", 0)) == theirs["db"]
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("consul://h", ("h", 8500, None)),
+        ("consul://h:7/", ("h", 7, None)),
+        ("consul://h:7/shop/results", ("h", 7, "shop/results")),
+    ],
+)
+def test_celery_goes_to_the_port_and_path_of_consul(url: str, place: tuple[object, ...]) -> None:
+    app = Celery("tests", set_as_current=False)
+    app.conf.update(_settings("consul", url))
+    assert (app.backend.hostname, app.backend.port, app.backend.path) == place
 
 
 def test_a_dead_redis_is_given_up_at_once() -> None:

@@ -82,7 +82,7 @@ def get_service() -> Iterator[GetService]:
                     stop.callback(provider.stop, started[name])
                     break
             if name not in started:
-                reason = f"there are no binaries of {name} here"
+                reason = f"there are no binaries and no container of {name} here"
                 pytest.fail(reason) if "CI" in os.environ else pytest.skip(reason)
             return started[name]
 
