@@ -11,6 +11,9 @@ _SECRET: Final = re.compile(r"(?i)passw|secret|token|credential|(?:account|acces
 #: Between the parts of a URL that names several hosts, as Celery writes one for sentinels.
 _BETWEEN: Final = re.compile(r";(?=sentinel://)")
 
+#: What lets somebody in, in Azure's connection strings.
+_KEY: Final = re.compile(r"(?i)((?:^|;)(?:AccountKey|SharedAccessSignature)=)[^;]*")
+
 
 def is_readable(url: str) -> bool:
     """Whether it is clear where a URL's password ends: in a password ``/``, ``?``, ``#`` and ``[`` are encoded.
@@ -54,6 +57,8 @@ def masked(url: str) -> str:
     'redis://:***@localhost/0'
     >>> masked("sentinel://:secret@a:1/0;sentinel://:secret@b:2/0?sentinel_password=other")
     'sentinel://:***@a:1/0;sentinel://:***@b:2/0?sentinel_password=***'
+    >>> masked("azureblockblob://AccountName=shop;AccountKey=c2/Vj==;EndpointSuffix=core.windows.net")
+    'azureblockblob://AccountName=shop;AccountKey=***;EndpointSuffix=core.windows.net'
     """
     return ";".join(map(_masked, _parts(url)))
 
@@ -62,6 +67,7 @@ def _masked(url: str) -> str:
     scheme, mark, rest = url.partition("://")
     end = len(re.split(r"[/?#]", rest, maxsplit=1)[0]) if _is_readable(url) else len(rest)
     shown = re.sub(r"(?s)^([^:]*:).+@", r"\1***@", rest[:end]) + rest[end:]
+    shown = _KEY.sub(r"\1***", shown)
     return scheme + mark + re.sub(r"(?i)([?&](?:ssl_?|sentinel_)?password=)[^&]*", r"\1***", shown)
 
 

@@ -53,6 +53,7 @@ LAYERS: Final[dict[int, tuple[str, ...]]] = {
 CELERY: Final = {"celery", "kombu", "billiard", "vine"}
 #: Libraries of servers and engines, and the only places that know them, inside functions.
 DRIVERS: Final = {
+    "azure": "probes.*",
     "amqp": "probes.*",
     "redis": "probes.*",
     "trustme": "certificates",

@@ -25,6 +25,7 @@ EVERY_BACKEND = (
     "memcached",
     "mongodb",
     "consul",
+    "azureblob",
     "memory",
     "filesystem",
     "django-db",

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.backends(
     "memcached",
     "mongodb",
     "consul",
+    "azureblob",
     "memory",
     "filesystem",
     "django-db",

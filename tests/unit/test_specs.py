@@ -26,6 +26,7 @@ from pytest_celery_backends.spec import (
 )
 
 NAMES = (
+    "azureblob",
     "consul",
     "filesystem",
     "mariadb",
@@ -68,6 +69,7 @@ def _backend(name: str, tmp_path: Path) -> Any:
     from celery.app.backends import by_url
 
     urls = {
+        "azureblob": "azureblockblob://AccountName=a;AccountKey=a2V5;EndpointSuffix=h",
         "consul": "consul://h:8500",
         "filesystem": f"file://{tmp_path}",
         "mariadb": "mysql://u:p@h/d",

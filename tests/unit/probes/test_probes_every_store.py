@@ -9,7 +9,18 @@ import pytest
 # Celery 5.7 calls what redis-py 8.1 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated:DeprecationWarning")
 
-STORES = ("consul", "filesystem", "mariadb", "memcached", "memory", "mongodb", "postgres", "redis", "sqlite")
+STORES = (
+    "azureblob",
+    "consul",
+    "filesystem",
+    "mariadb",
+    "memcached",
+    "memory",
+    "mongodb",
+    "postgres",
+    "redis",
+    "sqlite",
+)
 AGEING = ("consul", "filesystem", "mariadb", "memcached", "mongodb", "postgres", "redis", "sqlite")
 CLEANED = ("filesystem", "mariadb", "mongodb", "postgres", "sqlite")
 
