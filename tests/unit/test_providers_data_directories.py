@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -295,8 +296,9 @@ def test_an_ordinary_user_has_a_cache_too() -> None:
             check=False,
             **NOBODY,
         )
-        if "No module named 'pytest_celery_backends'" in done.stderr:
-            pytest.skip("an ordinary user cannot read this package")
+        # tox keeps its environments to the user who made them
+        if re.search(r"No module named|No package metadata was found for", done.stderr):
+            pytest.skip("an ordinary user cannot read these packages")
         assert done.stderr == ""
         told = done.stdout.splitlines()
         names = list(dict.fromkeys(line.split()[0] for line in told))
