@@ -218,7 +218,8 @@ class Container:
 
     ``files`` are put into ``place.directory`` of both sides before the server starts. ``same_ports``: how many
     ports, in ``place.ports``, have the same number inside and outside, for servers that tell clients where
-    others of them are; ``port`` counts for nothing then.
+    others of them are; ``port`` counts for nothing then. ``version_command`` prints, when it is run inside, the
+    version of a server that tells clients none.
     """
 
     image: str
@@ -229,6 +230,7 @@ class Container:
     command: Callable[[Place], Sequence[str]] = lambda place: ()
     files: Callable[[Place], Mapping[str, str]] = lambda place: {}
     same_ports: int = 0
+    version_command: tuple[str, ...] = ()
     kind: Literal["container"] = "container"
 
 

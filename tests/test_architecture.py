@@ -55,6 +55,8 @@ CELERY: Final = {"celery", "kombu", "billiard", "vine"}
 DRIVERS: Final = {
     "azure": "probes.*",
     "amqp": "probes.*",
+    "boto3": "probes.*",
+    "botocore": "probes.*",
     "redis": "probes.*",
     "trustme": "certificates",
     "memcache": "memcache_sockets",

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ..errors import StartFailed, Unavailable, last_lines
 from ..spec import BackendSpec, Container, NotReady, Place, Refused, Service
+from .container_version import with_version
 from .engine import (
     configuration,
     container_class,
@@ -170,7 +171,7 @@ class ContainerLaunch:
                 backend=self.spec.name,
                 provider="container",
                 url=url,
-                identity=identity,
+                identity=with_version(identity, container, self.source),
                 handle={**handle, "directory": str(directory)} if directory else handle,
             )
         raise failure

@@ -26,6 +26,7 @@ EVERY_BACKEND = (
     "mongodb",
     "consul",
     "azureblob",
+    "dynamodb",
     "memory",
     "filesystem",
     "django-db",

@@ -28,6 +28,7 @@ from pytest_celery_backends.spec import (
 NAMES = (
     "azureblob",
     "consul",
+    "dynamodb",
     "filesystem",
     "mariadb",
     "memcached",
@@ -71,6 +72,7 @@ def _backend(name: str, tmp_path: Path) -> Any:
     urls = {
         "azureblob": "azureblockblob://AccountName=a;AccountKey=a2V5;EndpointSuffix=h",
         "consul": "consul://h:8500",
+        "dynamodb": "dynamodb://k:s@127.0.0.1:1",
         "filesystem": f"file://{tmp_path}",
         "mariadb": "mysql://u:p@h/d",
         "memcached": "memcached://h:11211",

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated:DeprecationWa
 STORES = (
     "azureblob",
     "consul",
+    "dynamodb",
     "filesystem",
     "mariadb",
     "memcached",
