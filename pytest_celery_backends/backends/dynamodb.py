@@ -35,9 +35,7 @@ SPEC: Final = BackendSpec(
         # Moto takes any password; only this machine can reach it.
         Container(
             image="motoserver/moto",
-            # Not pinned, as it should be: this is the only one of its tags that could be had where these tests
-            # run. A marker pins one: dynamodb:5.1.4.
-            tag="latest",
+            tag="5.2.5",
             port=5000,
             url=lambda place: f"dynamodb://celery:{place.password}@{place.host}:{place.port}",
             version_command=("python3", "-c", "import moto; print(moto.__version__)"),

@@ -34,9 +34,7 @@ SPEC: Final = BackendSpec(
         ),
         Container(
             image="mongo",
-            # Not pinned, as it should be: of all its tags this is the only one that could be had where these
-            # tests run, on an emulator. A marker pins one: mongodb:8.0.
-            tag="latest",
+            tag="8.0",
             port=27017,
             url=lambda place: (
                 f"mongodb://{_USER}:{place.password}@{place.host}:{place.port}/?authSource=admin"

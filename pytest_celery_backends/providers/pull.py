@@ -60,14 +60,25 @@ def have(image: str, tell: Tell, pauses: tuple[float, ...] = PAUSES) -> None:
 
 
 def another_tag(image: str) -> str:
-    """A tag of the same image that is here: ``latest``, or else the last by name; empty where there is none."""
-    with connected() as client:
-        from docker.utils import parse_repository_tag  # type: ignore[import-untyped]
+    """A tag of the same image that is here, from whichever registry: ``latest``, or else the last by name.
 
-        repository, _ = parse_repository_tag(image)
-        tags = {tag for found in client.images.list(name=repository) for tag in found.tags}
-    latest = f"{repository}:latest"
-    return latest if latest in tags else max(tags, default="")
+    Gives an empty text where there is none.
+    """
+    with connected() as client:
+        tags = {tag for found in client.images.list() for tag in found.tags}
+    same = {tag for tag in tags if _name_of(tag) == _name_of(image)}
+    return max(same, key=lambda tag: (tag.endswith(":latest"), tag), default="")
+
+
+def _name_of(image: str) -> str:
+    """What an image is called in every registry.
+
+    >>> _name_of("mirror.example.org:5000/acme/tiny:1"), _name_of("acme/tiny:latest"), _name_of("redis:8")
+    ('acme/tiny', 'acme/tiny', 'redis')
+    """
+    registry, slash, rest = image.partition("/")
+    is_registry = slash and re.search(r"[.:]|^localhost$", registry)
+    return (rest if is_registry else image).partition(":")[0]
 
 
 def is_passing(reason: str) -> bool:
@@ -96,7 +107,7 @@ def progress_of(events: Mapping[str, Mapping[str, Any]]) -> str:
 def _pull(client: DockerClient, image: str, tell: Tell) -> str:
     """Pull once; gives why it did not work, or nothing."""
     from docker.errors import APIError
-    from docker.utils import parse_repository_tag
+    from docker.utils import parse_repository_tag  # type: ignore[import-untyped]
 
     repository, tag = parse_repository_tag(image)
     layers: dict[str, Mapping[str, Any]] = {}

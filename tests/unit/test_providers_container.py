@@ -251,10 +251,10 @@ class TestAnEngineIsHere:
     def test_an_image_that_is_not_here_and_cannot_be_pulled_tells_what_to_pull(
         self, run: RunDirectory
     ) -> None:
-        assert failure(run, with_image(replace(IMAGE, image="127.0.0.1:1/redis"))) == (
-            "127.0.0.1:1/redis:8 is not here and could not be pulled\n"
+        assert failure(run, with_image(replace(IMAGE, image="127.0.0.1:1/unheard-of"))) == (
+            "127.0.0.1:1/unheard-of:8 is not here and could not be pulled\n"
             '  Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused\n'
-            "  type: docker pull 127.0.0.1:1/redis:8"
+            "  type: docker pull 127.0.0.1:1/unheard-of:8"
         )
 
     def test_an_image_that_is_not_here_will_be_pulled(self, run: RunDirectory) -> None:

@@ -141,8 +141,9 @@ def test_a_private_server_keeps_every_character(store: Any) -> None:
 
 def test_a_result_beyond_64_kb_is_not_stored_as_the_spec_says(store: Any) -> None:
     from celery.exceptions import BackendStoreError
+    from sqlalchemy.exc import DataError
 
-    with pytest.raises(BackendStoreError):
+    with pytest.raises((BackendStoreError, DataError)):  # Celery before 5.5 lets the driver's error through
         store.keep("x" * 70_000)
     assert store.probe.stored() == []
 
