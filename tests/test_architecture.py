@@ -54,6 +54,7 @@ CELERY: Final = {"celery", "kombu", "billiard", "vine"}
 #: Libraries of servers and engines, and the only places that know them, inside functions.
 DRIVERS: Final = {
     "azure": "probes.*",
+    "google": "probes.*",
     "amqp": "probes.*",
     "boto3": "probes.*",
     "botocore": "probes.*",

@@ -13,7 +13,7 @@ from pytest_celery_backends.spec import BackendSpec, Container, External
 ROOT = Path(__file__).parents[2]
 NAMES = Registry().names
 #: Those whose specs are not there yet; a name goes when its spec comes.
-AWAITED = {"gs", "s3"}
+AWAITED = {"s3"}
 #: Two names of one thing.
 SAME = {"database": "db"}
 
