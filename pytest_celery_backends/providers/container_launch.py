@@ -95,7 +95,7 @@ class ContainerLaunch:
         if directory is not None:
             for path in filter(Path.is_file, sorted(directory.rglob("*"))):
                 container.with_copy_into_container(path, str(INSIDE / path.relative_to(directory)))
-        near = _is_near(container)
+        near = inside.reached_at in _LOOPBACK
         for port in inside.ports or (inside.port,):
             number = port if inside.ports else None
             # Not for the whole network to see; an engine elsewhere has no loopback that we could reach.
@@ -181,7 +181,8 @@ class ContainerLaunch:
         wanted = inside.ports[0] if inside.ports else inside.port
         try:
             port = int(container.get_exposed_port(wanted))
-            host: str = container.get_container_host_ip()
+            near = inside.reached_at in _LOOPBACK
+            host: str = inside.reached_at if near else container.get_container_host_ip()
         except KeyError as error:  # Podman's list of containers lacks what testcontainers looks for
             remedy = "TESTCONTAINERS_CONNECTION_MODE=docker_host TC_HOST=localhost pytest"
             failure = StartFailed(f"the engine does not tell {error} of a container", remedy=remedy)
@@ -223,14 +224,6 @@ class ContainerLaunch:
     def _log(self, container: Any) -> str:
         output: bytes = container.get_wrapped_container().logs(tail=20)
         return last_lines(without_password(output.decode(errors="replace"), self.password))
-
-
-def _is_near(container: Any) -> bool:
-    """Whether the engine is on this machine, and we are not in a container ourselves."""
-    from testcontainers.core.config import ConnectionMode
-
-    client = container.get_docker_client()
-    return client.get_connection_mode() == ConnectionMode.docker_host and client.host() in _LOOPBACK
 
 
 def explained(error: Exception) -> str:

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import os
 import platform
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
@@ -176,7 +177,8 @@ def reached_at() -> str:
     """Where a container will be found that is not there yet.
 
     From inside another one that is the gateway of the default network; on a network of the user's own nobody
-    knows before it runs.
+    knows before it runs. Where the engine runs in the same container as we do, the gateway's address is our own,
+    and the loopback leads there as well.
     """
     from testcontainers.core.config import ConnectionMode
     from testcontainers.core.docker_client import DockerClient
@@ -188,4 +190,18 @@ def reached_at() -> str:
             return "127.0.0.1" if host == "localhost" else host
         pools = engine.client.networks.get("bridge").attrs["IPAM"]["Config"]
         # Docker names the gateway only where it is not the network's first address.
-        return str(pools[0].get("Gateway") or ip_network(pools[0]["Subnet"])[1])
+        gateway = str(pools[0].get("Gateway") or ip_network(pools[0]["Subnet"])[1])
+        return "127.0.0.1" if _is_our_own(gateway) else gateway
+
+
+def _is_our_own(address: str) -> bool:
+    """Whether an address is this machine's.
+
+    >>> _is_our_own("127.0.0.1"), _is_our_own("192.0.2.1")  # the other one is for documentation
+    (True, False)
+    """
+    try:
+        socket.create_server((address, 0)).close()
+    except OSError:
+        return False
+    return True

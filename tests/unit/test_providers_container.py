@@ -19,7 +19,7 @@ import pytest
 
 from pytest_celery_backends.errors import StartFailed
 from pytest_celery_backends.providers.container import ContainerProvider
-from pytest_celery_backends.providers.engine import LABEL, connected, origin
+from pytest_celery_backends.providers.engine import LABEL, connected, origin, reached_at
 from pytest_celery_backends.providers.groups import wait_until
 from pytest_celery_backends.providers.run_directory import RunDirectory
 from pytest_celery_backends.spec import BackendSpec, Container, Identity, NotReady, Place, Refused, Service
@@ -169,6 +169,17 @@ class TestAnEngineIsHere:
         assert identify_redis(service.url, 2) == service.identity
         with pytest.raises(Refused):
             identify_redis(service.url.replace(str(urlsplit(service.url).password), "celery"), 2)
+        provider.stop(service)
+
+    def test_only_this_machine_can_reach_it_where_the_engine_is_here(self, run: RunDirectory) -> None:
+        if reached_at() != "127.0.0.1":
+            pytest.skip(f"containers are reached at {reached_at()}")
+        provider = ContainerProvider(run)
+        service = provider.start(REDIS, "", 30)
+        (container,) = containers(run.id)
+        published = [binding for bindings in container.ports.values() for binding in bindings or ()]
+        assert [binding["HostIp"] for binding in published] == ["127.0.0.1"]
+        assert urlsplit(service.url).hostname == "127.0.0.1"
         provider.stop(service)
 
     def test_a_stopped_container_is_gone_and_can_be_stopped_again(self, run: RunDirectory) -> None:
