@@ -16,7 +16,7 @@ from ..spec import Identity, NotReady, Refused
 #: Seconds after which a silent server is given up.
 LIMIT: Final = 10.0
 #: What Celery takes where the server is no region of AWS.
-_REGION: Final = "us-east-1"
+REGION: Final = "us-east-1"
 #: Servers that say in a header what they are, by how that begins.
 _SERVERS: Final = {"jetty": "DynamoDB Local", "minio": "MinIO"}
 
@@ -52,7 +52,7 @@ def account(url: str) -> Account:
             "aws_secret_access_key": unquote(parts.password or ""),
         }
     return Account(
-        region=_REGION if scheme else parts.hostname or _REGION,
+        region=REGION if scheme else parts.hostname or REGION,
         endpoint=f"{scheme}://{parts.netloc.rpartition('@')[2]}" if scheme else "",
         place=parts.path.strip("/"),
         login=login,

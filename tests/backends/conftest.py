@@ -27,6 +27,7 @@ EVERY_BACKEND = (
     "consul",
     "azureblob",
     "dynamodb",
+    "s3",
     "memory",
     "filesystem",
     "django-db",

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.backends(
     "consul",
     "azureblob",
     "dynamodb",
+    "s3",
     "memory",
     "filesystem",
     "django-db",

@@ -40,6 +40,7 @@ NAMES = (
     "redis",
     "rpc",
     "rpc-memory",
+    "s3",
     "sqlite",
 )
 IN_PROCESS = ("filesystem", "memory", "rpc-memory", "sqlite")
@@ -85,6 +86,7 @@ def _backend(name: str, tmp_path: Path) -> Any:
         "redis": "redis://h/0",
         "rpc": "amqp://h//",
         "rpc-memory": "in-process://localhost/",
+        "s3": "s3://k:s@127.0.0.1:1",
         "sqlite": f"sqlite:///{tmp_path}",
     }
     return by_url(_settings(name, urls[name])["result_backend"])[0]

@@ -12,8 +12,6 @@ from pytest_celery_backends.spec import BackendSpec, Container, External
 
 ROOT = Path(__file__).parents[2]
 NAMES = Registry().names
-#: Those whose specs are not there yet; a name goes when its spec comes.
-AWAITED = {"s3"}
 #: Two names of one thing.
 SAME = {"database": "db"}
 
@@ -29,7 +27,7 @@ def test_every_backend_of_celery_has_a_spec() -> None:
     extensions = {name for name, _ in load_extension_class_names("celery.result_backends")}
     known = {SAME.get(alias, alias) for alias in [*BACKEND_ALIASES, *extensions]} - set(ABSENT)
     covered = {_spec(name).scheme.partition("+")[0] for name in NAMES}
-    assert sorted(known - covered - AWAITED) == []
+    assert sorted(known - covered) == []
 
 
 def test_the_dead_alias_is_dead() -> None:

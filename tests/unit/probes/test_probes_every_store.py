@@ -20,6 +20,7 @@ STORES = (
     "mongodb",
     "postgres",
     "redis",
+    "s3",
     "sqlite",
 )
 AGEING = ("consul", "filesystem", "mariadb", "memcached", "mongodb", "postgres", "redis", "sqlite")
