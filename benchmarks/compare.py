@@ -19,7 +19,7 @@ from typing import Any
 HERE = Path(__file__).parent
 BACKENDS = ("memory", "redis", "filesystem", "sqlite", "postgres")
 #: Servers that start at the same time, as far as they can be had.
-STARTED = ("redis", "postgres", "rabbitmq", "mariadb")
+STARTED = ("redis", "postgres", "rpc", "mariadb")
 
 OURS = """
 import pytest
@@ -262,10 +262,12 @@ def _is_here(name: str, provider: str) -> bool:
 
 
 def distributed() -> list[Row]:
-    """Four hundred tests on each of redis and postgres, in one process and in two."""
+    """Four hundred tests on each of redis and postgres, in one process and in two, the best of three."""
     source = OURS.format(names="'redis', 'postgres'", tests=400)
-    _, one = run_pytest(source, "celery_backends", "xdist", more=("-n0",))
-    _, two = run_pytest(source, "celery_backends", "xdist", more=("-n2",))
+    one, two = (
+        min(run_pytest(source, "celery_backends", "xdist", more=(option,))[1] for _ in range(3))
+        for option in ("-n0", "-n2")
+    )
     what = f"400 tests x redis, postgres with -n2 (in one process {one * 1000:.0f} ms)"
     return [Row(what=what, measured=two * 1000, target=650 * one)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -39,6 +41,9 @@ def register(config: pytest.Config) -> None:
     if is_controller(config):
         config.pluginmanager.register(Controller(config), "celery-backends-controller")
     elif is_worker(config):
+        # At its exit Python looks through all that was ever imported for garbage, which takes longer with Celery
+        # than a hundred tests; the controller waits for it. By then pytest has looked for what was not closed.
+        atexit.register(gc.freeze)
         config.pluginmanager.register(Worker(), "celery-backends-worker")
 
 
