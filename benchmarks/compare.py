@@ -69,10 +69,19 @@ class Row:
         return f"{self.what:58}{self.measured:10.2f}  {met}".rstrip()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A run of pytest, in seconds: each test, the whole run, and what came before the first test."""
+
+    tests: dict[str, float]
+    whole: float
+    start: float
+
+
 def run_pytest(
     source: str, *plugins: str, autoload: bool = False, provider: str = "embedded", more: tuple[str, ...] = ()
-) -> tuple[dict[str, float], float]:
-    """Run pytest on a module with these plugins; gives the seconds of each test, and of the whole run."""
+) -> Measured:
+    """Run pytest on a module with these plugins."""
     with tempfile.TemporaryDirectory() as directory:
         Path(directory, "test_it.py").write_text(source, encoding="utf-8")
         measured = Path(directory, "measured.json")
@@ -87,14 +96,15 @@ def run_pytest(
         }
         if not autoload:  # pytest-celery's fixtures have the names of Celery's own
             environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-        started = time.perf_counter()
+        began, started = time.time(), time.perf_counter()
         run = subprocess.run(
             command, cwd=directory, env=environment, capture_output=True, text=True, timeout=600
         )
         took = time.perf_counter() - started
-        if not measured.exists() or json.loads(measured.read_text())["failed"]:
+        found = json.loads(measured.read_text()) if measured.exists() else {"failed": True}
+        if found["failed"]:
             raise SystemExit((run.stdout + run.stderr)[-3000:])
-        return json.loads(measured.read_text())["seconds"], took
+        return Measured(tests=found["seconds"], whole=took, start=found["began"][0] - began)
 
 
 def milliseconds(work: Callable[[], object], times: int) -> float:
@@ -183,7 +193,7 @@ def per_test(bare: dict[str, float], tests: int) -> list[Row]:
     """The median test on each backend, set-up and teardown included."""
     rows = []
     for name in BACKENDS:
-        seconds, _ = run_pytest(OURS.format(names=repr(name), tests=tests), "celery_backends")
+        seconds = run_pytest(OURS.format(names=repr(name), tests=tests), "celery_backends").tests
         target = 3.0 if name == "memory" else 3.0 + 4 * bare[name]
         rows.append(
             Row(
@@ -202,7 +212,8 @@ def stock() -> list[Row]:
         ("celery_session_app", "celery_session_worker", 6),
         ("celery_app", "celery_worker", 3),
     ):
-        seconds, _ = run_pytest(STOCK.format(app=app, worker=worker, tests=tests), "celery.contrib.pytest")
+        source = STOCK.format(app=app, worker=worker, tests=tests)
+        seconds = run_pytest(source, "celery.contrib.pytest").tests
         rows.append(
             Row(what=f"celery.contrib.pytest, {worker}, on memory", measured=median(seconds.values()) * 1000)
         )
@@ -212,15 +223,15 @@ def stock() -> list[Row]:
 def whole_runs() -> list[Row]:
     """Two hundred tests on four backends; and a run that has nothing to do with Celery."""
     names = "'memory', 'redis', 'sqlite', 'postgres'"
-    _, took = run_pytest(OURS.format(names=names, tests=200), "celery_backends")
+    took = run_pytest(OURS.format(names=names, tests=200), "celery_backends").whole
     rows = [
         Row(what="200 tests x memory, redis, sqlite, postgres: whole run", measured=took * 1000, target=8000)
     ]
     plain = "def test_plain():\n    pass\n"
     without, with_plugin = [], []
     for _ in range(25):
-        without.append(run_pytest(plain, "no:celery_backends", autoload=True)[1])
-        with_plugin.append(run_pytest(plain, autoload=True)[1])
+        without.append(run_pytest(plain, "no:celery_backends", autoload=True).whole)
+        with_plugin.append(run_pytest(plain, autoload=True).whole)
     base = min(without) * 1000
     rows.append(
         Row(
@@ -233,7 +244,7 @@ def whole_runs() -> list[Row]:
 
 
 def session_starts(provider: str) -> list[Row]:
-    """A test on each of several servers against the same on the slowest one alone; servers from *provider*."""
+    """How long a run with several servers takes to its first test, against the slowest one alone."""
     names = [name for name in STARTED if _is_here(name, provider)]
     alone = {name: _started_in((name,), provider) for name in names}
     if len(names) < 2:
@@ -244,9 +255,9 @@ def session_starts(provider: str) -> list[Row]:
 
 
 def _started_in(names: tuple[str, ...], provider: str) -> float:
-    """Milliseconds of a run with one test on each, the best of three."""
+    """Milliseconds until the first of one test on each begins, the best of three."""
     source = OURS.format(names=", ".join(map(repr, names)), tests=1)
-    return min(run_pytest(source, "celery_backends", provider=provider)[1] for _ in range(3)) * 1000
+    return min(run_pytest(source, "celery_backends", provider=provider).start for _ in range(3)) * 1000
 
 
 def _is_here(name: str, provider: str) -> bool:
@@ -265,7 +276,7 @@ def distributed() -> list[Row]:
     """Four hundred tests on each of redis and postgres, in one process and in two, the best of three."""
     source = OURS.format(names="'redis', 'postgres'", tests=400)
     one, two = (
-        min(run_pytest(source, "celery_backends", "xdist", more=(option,))[1] for _ in range(3))
+        min(run_pytest(source, "celery_backends", "xdist", more=(option,)).whole for _ in range(3))
         for option in ("-n0", "-n2")
     )
     what = f"400 tests x redis, postgres with -n2 (in one process {one * 1000:.0f} ms)"
