@@ -57,8 +57,11 @@ class Kept:
 
 def together(spec: BackendSpec, plan: Plan, failures: list[StartFailed]) -> StartFailed:
     """The failures of all providers in one."""
-    if len(failures) == 1:
+    if len(failures) == 1 and not plan.others:
         return failures[0]
+    if len(failures) == 1:
+        (only,) = failures
+        return StartFailed(only.cause, tried=[*only.tried, *plan.others], remedy=only.remedy, log=only.log)
     return StartFailed(
         f"{spec.name} could not be started",
         tried=[f"{kind}: {failure.cause}" for kind, failure in zip(plan.order, failures, strict=True)],

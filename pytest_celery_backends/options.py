@@ -69,9 +69,12 @@ def _only(texts: Sequence[str]) -> str:
 
 
 def _seconds(texts: Sequence[str]) -> float:
-    seconds = float(_only(texts))
+    try:
+        seconds = float(_only(texts))
+    except ValueError:
+        seconds = 0
     if not seconds > 0:
-        raise ValueError("not a positive number")
+        raise ValueError("no positive number of seconds")
     return seconds
 
 
@@ -107,28 +110,33 @@ def _providers(texts: Sequence[str]) -> dict[str, str]:
     kinds = {}
     for text in texts:
         name, _, kind = text.rpartition("=")
-        if kind != "auto" and not _is_kind(kind):
-            raise ValueError(f"{kind!r} is no provider")
+        _check_kind(kind)
         kinds[name] = kind
     return kinds
 
 
-def _is_kind(text: str) -> bool:
-    from .spec import KINDS  # only where one is given: every run of pytest pays for what is imported above
+def _check_kind(text: str) -> None:
+    from difflib import get_close_matches  # only where one is given: every run of pytest pays for those above
 
-    return text in KINDS
+    from .spec import KINDS
+
+    known = ("auto", *KINDS)
+    if text not in known:
+        close = get_close_matches(text, known, n=1)
+        meant = f": did you mean {close[0]!r}?" if close else f", as {', '.join(known)} are"
+        raise ValueError(f"{text!r} is no provider{meant}")
 
 
 def _policy(texts: Sequence[str]) -> str:
     if _only(texts) not in ("fail", "skip"):
-        raise ValueError(f"{_only(texts)!r} is neither")
+        raise ValueError(f"{_only(texts)!r} is neither fail nor skip")
     return _only(texts)
 
 
 def _report_files(texts: Sequence[str]) -> list[str]:
     for text in texts:
         if not text.endswith((".json", ".md", ".html")):
-            raise ValueError(f"{text!r} has another suffix")
+            raise ValueError(f"{text!r} does not end in .json, .md or .html")
     return list(texts)
 
 

@@ -25,7 +25,9 @@ def require_capabilities(item: pytest.Item, run: Any) -> None:
         pytest.skip(f"unsupported on {choice}: {lack}")
     plan = run.plan(choice)
     if plan.error is not None:
-        item.stash[UNAVAILABLE] = "; ".join([plan.error.cause, *plan.error.tried])
+        item.stash[UNAVAILABLE] = "; ".join(
+            [plan.error.cause, *plan.error.tried, f"type: {plan.error.remedy}"]
+        )
         if run.options.skips_unavailable(choice.name):
             pytest.skip(f"unavailable: {plan.error}")
         pytest.fail(str(plan.error), pytrace=False)

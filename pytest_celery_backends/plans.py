@@ -26,10 +26,12 @@ class Plan:
     """How a backend would be had, or the ``error`` that says why it cannot be.
 
     ``order`` holds the kinds of provider that passed their check; ``auto`` starts the next where one fails.
+    ``others`` says why the rest cannot give the version that was asked for.
     """
 
     title: str = ""
     order: tuple[ProviderKind, ...] = ()
+    others: tuple[str, ...] = ()
     identity: Identity | None = None
     error: Unavailable | None = None
 
@@ -55,7 +57,13 @@ def make_plan(
     order = tuple(kind for kind, availability in found.items() if availability.works)
     if not order:
         return Plan(error=nothing_works(spec, version, found))
-    return Plan(title=spec.title, order=order, identity=found[order[0]].identity)
+    others = tuple(_reasons(found)) if version else ()
+    return Plan(title=spec.title, order=order, others=others, identity=found[order[0]].identity)
+
+
+def _reasons(found: Mapping[ProviderKind, Availability]) -> list[str]:
+    """Why each kind of provider that does not work does not."""
+    return [f"{kind}: {each.reason}" for kind, each in found.items() if not each.works]
 
 
 def _kinds(spec: BackendSpec, asked: str) -> list[ProviderKind]:
@@ -89,7 +97,7 @@ def nothing_works(spec: BackendSpec, version: str, found: Mapping[ProviderKind, 
     remedies = [availability.remedy for availability in found.values() if availability.remedy]
     return Unavailable(
         f"{name} is not to be had here",
-        tried=[f"{kind}: {availability.reason}" for kind, availability in found.items()],
+        tried=_reasons(found),
         remedy=remedies[-1] if remedies else f"--celery-backends-url={spec.name}=...",
     )
 

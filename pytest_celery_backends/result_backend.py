@@ -69,7 +69,8 @@ class ResultBackend:
     def __init__(self, lease: Lease, leases: Leases, service: ResultService) -> None:
         self._lease = lease
         self._leases = leases
-        self._subject = Subject(backend=lease.spec.name, version=service.version)
+        product = "" if service.product == lease.spec.title else service.product
+        self._subject = Subject(backend=lease.spec.name, version=service.version, product=product)
         self.service = service
 
     @property

@@ -68,7 +68,9 @@ class Summary:
         matrix = self.matrix()
         if len(matrix.backends) > 1:
             self._write_table(terminalreporter, matrix)
-        else:  # no table, but nothing that did not run goes unexplained
+        else:  # no table, but what it ran on is told, and nothing that did not run goes unexplained
+            for line in (f"{name} ran on {server}" for name, server in matrix.servers.items() if server):
+                terminalreporter.write_line(f"celery backends: {line}")
             for note in matrix.notes:
                 terminalreporter.write_line(f"celery backends: {note}")
         for file in self._report_files:

@@ -9,13 +9,23 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """The backend that a message names: "redis 8.0.2"."""
+    """The backend that a message names.
+
+    ``product`` is what answers, where that is not what the backend is called after.
+
+    >>> print(Subject(backend="redis", version="8.0.2"))
+    redis 8.0.2
+    >>> print(Subject(backend="redis", version="9.1.2", product="Valkey"))
+    redis (Valkey 9.1.2)
+    """
 
     backend: str
     version: str
+    product: str = ""
 
     def __str__(self) -> str:
-        return f"{self.backend} {self.version}".rstrip()
+        answers = f"{self.product} {self.version}".strip()
+        return f"{self.backend} ({answers})" if self.product else f"{self.backend} {answers}".rstrip()
 
     def short(self, task_id: str) -> str:
         """A task on this backend, as messages name it.

@@ -111,7 +111,10 @@ class Matrix:
             return f"{tests} on {self.backends[0]}: {counts}"
         verb = "agrees" if len(rows) == 1 else "agree"
         everywhere = all(len(row.cells) == len(self.backends) for row in rows)
-        where = f"on all {len(self.backends)} backends" if everywhere else "on every backend marked"
+        if any("unavailable" in row.cells for row in rows):
+            where = "on every backend that could be had"
+        else:
+            where = f"on all {len(self.backends)} backends" if everywhere else "on every backend marked"
         return f"{tests} {verb} {where}: {counts}"
 
 

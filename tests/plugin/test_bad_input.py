@@ -91,7 +91,7 @@ def test_an_option_value_that_does_not_fit_is_a_usage_error_named_as_it_was_give
 ) -> None:
     monkeypatch.setenv("PYTEST_CELERY_BACKENDS_TIMEOUT", "soon")
     assert usage_error(look("def test_one():\n    pass\n")) == [
-        "ERROR: PYTEST_CELERY_BACKENDS_TIMEOUT does not take 'soon': could not convert string to float: 'soon'",
+        "ERROR: PYTEST_CELERY_BACKENDS_TIMEOUT does not take 'soon': no positive number of seconds",
         "  given in: environment",
         "  help: seconds for a server to become ready (default: 60)",
         "  type: --celery-backends-timeout=60",

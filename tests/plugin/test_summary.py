@@ -161,6 +161,7 @@ def test_why_tests_did_not_run_is_said_once(alone: Ran) -> None:
 def test_a_run_on_one_backend_has_no_table(run: Run) -> None:
     ran = run('import pytest\n@pytest.mark.backends("memory")\ndef test_one():\n    pass\n')
     assert not any("celery result backends" in line for line in ran.lines)
+    assert any(re.match(r"celery backends: memory ran on Celery memory cache \d", line) for line in ran.lines)
 
 
 @pytest.mark.parametrize("how", ["load", "loadscope"])

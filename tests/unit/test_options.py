@@ -252,9 +252,16 @@ def test_the_description_shows_each_value_with_its_source_and_no_password() -> N
 # -- values that do not fit
 
 
+def test_a_provider_that_is_mistyped() -> None:
+    assert said("celery_backends_provider", "embeded")[0] == (
+        "--celery-backends-provider does not take 'embeded': 'embeded' is no provider: did you mean 'embedded'?"
+    )
+
+
 def test_a_provider_that_there_is_not() -> None:
     assert said("celery_backends_provider", "redis=docker") == [
-        "--celery-backends-provider does not take 'redis=docker': 'docker' is no provider",
+        "--celery-backends-provider does not take 'redis=docker': 'docker' is no provider, "
+        "as auto, external, container, local, embedded are",
         "  given in: command line",
         "  help: where servers come from: auto (default), external, container, local, embedded, or name=kind",
         "  type: --celery-backends-provider=auto",
@@ -306,7 +313,7 @@ def test_a_url_where_none_is_taken_is_shown_without_its_password(option: str) ->
 
 def test_a_policy_that_there_is_not() -> None:
     assert said("celery_backends_unavailable", "ignore") == [
-        "--celery-backends-unavailable does not take 'ignore': 'ignore' is neither",
+        "--celery-backends-unavailable does not take 'ignore': 'ignore' is neither fail nor skip",
         "  given in: command line",
         "  help: what to do with tests on a backend that is not to be had: fail or skip "
         "(default: fail when CI is set, else skip)",
@@ -317,10 +324,10 @@ def test_a_policy_that_there_is_not() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("soon", "could not convert string to float: 'soon'"),
-        ("0", "not a positive number"),
-        ("-1", "not a positive number"),
-        ("nan", "not a positive number"),
+        ("soon", "no positive number of seconds"),
+        ("0", "no positive number of seconds"),
+        ("-1", "no positive number of seconds"),
+        ("nan", "no positive number of seconds"),
     ],
 )
 def test_a_timeout_that_is_no_time(text: str, why: str) -> None:
@@ -334,7 +341,7 @@ def test_a_timeout_that_is_no_time(text: str, why: str) -> None:
 
 def test_a_report_of_another_kind() -> None:
     assert said("celery_backends_report", "table.pdf") == [
-        "--celery-backends-report does not take 'table.pdf': 'table.pdf' has another suffix",
+        "--celery-backends-report does not take 'table.pdf': 'table.pdf' does not end in .json, .md or .html",
         "  given in: command line",
         "  help: write the table of tests and backends to this file, .json, .md or .html; repeatable",
         "  type: --celery-backends-report=backends.html",
@@ -356,7 +363,7 @@ def test_a_bad_value_is_named_as_it_was_written() -> None:
     with pytest.raises(BadOption) as raised:
         resolved(environment={"PYTEST_CELERY_BACKENDS_TIMEOUT": "soon"})
     assert str(raised.value).splitlines()[:2] == [
-        "PYTEST_CELERY_BACKENDS_TIMEOUT does not take 'soon': could not convert string to float: 'soon'",
+        "PYTEST_CELERY_BACKENDS_TIMEOUT does not take 'soon': no positive number of seconds",
         "  given in: environment",
     ]
 

@@ -221,6 +221,15 @@ def test_what_failed_alone_is_raised_as_it_is(pool_of: MakePool) -> None:
     assert raised.value is failure
 
 
+def test_a_version_that_failed_is_told_with_what_the_others_have(pool_of: MakePool) -> None:
+    other = Availability(works=False, reason="redis-server is Redis 7.0, not Redis 8", remedy="")
+    pool = pool_of(Shelf("container", failure=failing("no image")), Shelf("local", found=other))
+    with pytest.raises(StartFailed) as raised:
+        pool.service(REDIS, "8")
+    assert raised.value.cause == "no image"
+    assert raised.value.tried[:2] == ("its last words: no", "local: redis-server is Redis 7.0, not Redis 8")
+
+
 def test_what_failed_everywhere_is_told_for_each_provider(pool_of: MakePool) -> None:
     pool = pool_of(
         Shelf("container", failure=failing("no image", log="engine")),

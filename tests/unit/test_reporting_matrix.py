@@ -98,6 +98,11 @@ def test_rows_that_do_not_run_everywhere_are_said_to_agree_where_they_do() -> No
     assert matrix.agreement(matrix.rows) == "2 tests agree on every backend marked: 1 skipped, 1 passed"
 
 
+def test_a_backend_that_could_not_be_had_agrees_with_nothing() -> None:
+    matrix = matrix_of([outcome("a", "redis"), outcome("a", "rpc", "unavailable")])
+    assert matrix.agreement(matrix.rows) == "1 test agrees on every backend that could be had: 1 passed"
+
+
 def test_one_backend_has_nothing_to_agree_with() -> None:
     matrix = matrix_of([outcome("a", "redis")])
     assert matrix.agreement(matrix.rows) == "1 test on redis: 1 passed"
