@@ -242,6 +242,12 @@ class Options:
         for_all = kinds.get("", "auto") if needs_server else "auto"
         return kinds.get(backend, for_all)
 
+    @property
+    def names_backends(self) -> bool:
+        """Whether any value names a backend; a provider without a name is for all."""
+        naming = ("celery_backends", "celery_backends_provider", "celery_backends_url")
+        return any(given for option in naming for given in self[option])
+
     def skips_unavailable(self, backend: str) -> bool:
         """Whether tests are skipped where a backend is not to be had.
 

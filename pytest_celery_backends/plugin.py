@@ -137,6 +137,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     from .errors import BadOption
 
     run = config.stash[RUN]
+    if not run.options.names_backends:  # else the entry points of all packages are read
+        return
     try:
         run.check_names()
     except BadOption as error:
