@@ -22,7 +22,7 @@ from .engine import (
     start_reaper,
 )
 from .groups import remove_tree
-from .ports import distinct_ports
+from .ports import distinct_ports, lasting_port
 from .process import write_files
 from .readiness import another_way, one_line, wait_until_ready, without_password
 from .run_directory import RunDirectory
@@ -60,7 +60,7 @@ class ContainerLaunch:
             inside = Place(
                 directory=INSIDE,
                 port=self.source.port,
-                ports=distinct_ports(self.source.same_ports),
+                ports=distinct_ports(self.source.same_ports, lasting_port),
                 password=self.password,
                 host="0.0.0.0",
                 reached_at=reached_at(),
@@ -97,7 +97,7 @@ class ContainerLaunch:
                 container.with_copy_into_container(path, str(INSIDE / path.relative_to(directory)))
         near = inside.reached_at in _LOOPBACK
         for port in inside.ports or (inside.port,):
-            number = port if inside.ports else None
+            number = port if inside.ports else lasting_port() if near else None
             # Not for the whole network to see; an engine elsewhere has no loopback that we could reach.
             container.ports[f"{port}/tcp"] = ("127.0.0.1", number) if near else number
         command = list(self.source.command(inside))
