@@ -110,7 +110,8 @@ def _providers(texts: Sequence[str]) -> dict[str, str]:
     kinds = {}
     for text in texts:
         name, _, kind = text.rpartition("=")
-        _check_kind(kind)
+        if kind != "auto":
+            _check_kind(kind)
         kinds[name] = kind
     return kinds
 
