@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .stash import LEASE, RUN, SERVER
+from .stash import LEASE, OPTIONS, RUN, SERVER
 
 if TYPE_CHECKING:
     from .result_backend import ResultBackend, ResultService, ResultWorker
@@ -35,7 +35,7 @@ def celery_backends_app(request: pytest.FixtureRequest) -> Any:
     """The Celery app under test: what the option ``celery_backends_app`` names. Override it in a conftest."""
     from .apps import fresh_app, load_app
 
-    path = request.config.stash[RUN].options["celery_backends_app"]
+    path = request.config.stash[OPTIONS]["celery_backends_app"]
     with told():
         return load_app(path) if path else fresh_app()
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from .capabilities import Capability
-from .errors import BadMarker
+if TYPE_CHECKING:
+    from .capabilities import Capability
 
 
 def backends(*names: str) -> Sequence[str]:
@@ -20,9 +20,7 @@ def backends(*names: str) -> Sequence[str]:
 
 def backend_requires(*capabilities: str) -> Sequence[Capability]:
     """report the test as UNSUPPORTED on backends that lack one of these capabilities"""
-    for name in capabilities:
-        _check_capability(name)
-    return [Capability.named(name) for name in capabilities]
+    return [_capability(name) for name in capabilities]
 
 
 def celery(**settings: Any) -> Mapping[str, Any]:
@@ -35,7 +33,9 @@ MARKERS: Final[Mapping[str, Callable[..., Any]]] = {
 }
 
 
-def _check_capability(name: object) -> None:
+def _capability(name: object) -> Capability:
+    from .capabilities import Capability  # here, for every run of pytest loads this module
+
     known = [capability.label for capability in Capability]
     if not isinstance(name, str):
         raise TypeError(f"{name!r} is no name")
@@ -47,6 +47,7 @@ def _check_capability(name: object) -> None:
         raise TypeError(
             f"no capability is called {name!r}" + (f": did you mean {close[0]!r}?" if close else "")
         )
+    return Capability.named(label)
 
 
 def described() -> list[str]:
@@ -72,6 +73,8 @@ def read(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     try:
         return function(*args, **kwargs)
     except TypeError as error:
+        from .errors import BadMarker
+
         shown = ", ".join([*map(repr, args), *(f"{key}={value!r}" for key, value in kwargs.items())])
         examples = {
             "backends": '"redis", "postgres"',

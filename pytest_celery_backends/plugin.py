@@ -1,11 +1,10 @@
-"""The hooks. Each is short and hands over to the module that does the work, imported when it is needed."""
+"""The hooks of every run. Each is short; what does the work is imported where a test of ours needs it."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Sequence
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,7 +18,11 @@ from .fixtures import (  # noqa: F401  (pytest finds fixtures by name)
     result_service,
     result_worker,
 )
-from .stash import RUN
+from .stash import OPTIONS, RUN, is_ours
+
+if TYPE_CHECKING:
+    from .options import Options
+    from .run import Run
 
 pytest.register_assert_rewrite("pytest_celery_backends.assertions")
 
@@ -37,25 +40,45 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    from . import markers, options, xdist
-    from .errors import BadOption
-    from .run import Run
-    from .summary import Summary
+    from . import markers
 
     for line in markers.described():
         config.addinivalue_line("markers", line)
-    try:
-        values = options.from_config(config)
-    except BadOption as error:
-        message = str(error)
-    else:
-        announce = config.hook.pytest_celery_backends_register
-        config.stash[RUN] = Run(values, lambda registry: announce(registry=registry), xdist.shared_by(config))
-        if not xdist.is_worker(config):
-            config.pluginmanager.register(Summary(config), "celery-backends-summary")
+    config.stash[OPTIONS] = _options(config)
+    if hasattr(config, "workerinput") or config.getoption("dist", "no") != "no":
+        from . import xdist
+
+        _run(config)
         xdist.register(config)
-        return
+
+
+def _options(config: pytest.Config) -> Options:
+    from . import options
+
+    try:
+        return options.from_config(config)
+    except Exception as error:
+        from .errors import BadOption  # here, for hardly any run needs it
+
+        if not isinstance(error, BadOption):
+            raise
+        message = str(error)
     raise pytest.UsageError(message)
+
+
+def _run(config: pytest.Config) -> Run:
+    """The run, made with its hooks at its first use: most runs where the plugin is installed never ask for it."""
+    if RUN not in config.stash:
+        from . import run_hooks, summary, xdist
+        from .run import Run
+
+        announce = config.hook.pytest_celery_backends_register
+        shared = xdist.shared_by(config)
+        config.stash[RUN] = Run(config.stash[OPTIONS], lambda registry: announce(registry=registry), shared)
+        config.pluginmanager.register(run_hooks, "celery-backends-run")
+        if not xdist.is_worker(config):
+            config.pluginmanager.register(summary.Summary(config), "celery-backends-summary")
+    return config.stash[RUN]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -71,7 +94,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
     config._do_configure()
     try:
-        print_list(config.stash[RUN], sys.stdout)
+        print_list(_run(config), sys.stdout)
     except BadOption as error:
         raise pytest.UsageError(str(error)) from None
     finally:
@@ -80,16 +103,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    return f"celery backends: {config.stash[RUN].options.described()}"
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
-    if "pytest_celery_backends.masking" not in sys.modules:  # then nobody has a URL of ours
-        return None
-    from .masking import compared
-
-    return compared(op, left, right)
+    return f"celery backends: {config.stash[OPTIONS].described()}"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -97,7 +111,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
     if _may_be_marked(collector, obj):
         from .activation import activate
 
-        activate(collector, obj, collector.config.stash[RUN])
+        activate(collector, obj, _run(collector.config))
 
 
 def _may_be_marked(collector: pytest.Collector, obj: object) -> bool:
@@ -106,39 +120,31 @@ def _may_be_marked(collector: pytest.Collector, obj: object) -> bool:
         obj = obj.__func__
     if not isinstance(obj, (type, FunctionType)):
         return False
+    holders: list[object] = [obj]
     if isinstance(obj, type) and issubclass(obj, getattr(sys.modules.get("unittest"), "TestCase", ())):
-        return True
-    own = obj.__dict__.get("pytestmark", ())
+        holders = [*obj.__mro__, *(value for key, value in vars(obj).items() if key.startswith("test"))]
+    return any(map(_is_marked, holders)) or bool(collector.get_closest_marker("backends"))
+
+
+def _is_marked(obj: object) -> bool:
+    own = getattr(obj, "__dict__", {}).get("pytestmark", ())
     marks = own if isinstance(own, list) else [own]
-    return any(getattr(mark, "name", "") == "backends" for mark in marks) or bool(
-        collector.get_closest_marker("backends")
-    )
+    return any(getattr(mark, "name", "") == "backends" for mark in marks)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "_celery_backend" in metafunc.fixturenames:
         from .activation import parametrize
 
-        parametrize(metafunc, metafunc.config.stash[RUN])
-
-
-def _is_ours(item: pytest.Item) -> bool:
-    return "_celery_backend" in getattr(item, "fixturenames", ())
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    if _is_ours(item):
-        from .activation import wire_first
-
-        wire_first(item)
+        parametrize(metafunc, _run(metafunc.config))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.stash[OPTIONS].names_backends:  # else the entry points of all packages are read
+        return
     from .errors import BadOption
 
-    run = config.stash[RUN]
-    if not run.options.names_backends:  # else the entry points of all packages are read
-        return
+    run = _run(config)
     try:
         run.check_names()
     except BadOption as error:
@@ -157,60 +163,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = kept
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> None:
-    if any(_is_ours(item) for item in session.items):
-        from . import starting
-
-        starting.begin(session)
-        starting.wait_showing(session.config.stash[RUN].pool, session.config)
-
-
-def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:
-    if not any(_is_ours(item) for item in items):
-        return []
-    from .starting import planned
-
-    return planned(config.stash[RUN], items)
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if _is_ours(item):
-        from .outcomes import require_capabilities
-
-        require_capabilities(item, item.config.stash[RUN])
-    elif item.get_closest_marker("backends") is not None:
+    if not is_ours(item) and item.get_closest_marker("backends") is not None:
         from .outcomes import refuse_late_mark
 
-        refuse_late_mark(item, item.config.stash[RUN])
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    result = yield
-    if _is_ours(item):
-        from .outcomes import check_worker
-
-        check_worker(item)
-    return result
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    if not _is_ours(item):
-        return (yield)
-    from . import outcomes
-
-    outcomes.note_limits(item)
-    if call.excinfo is not None:
-        outcomes.add_sections(item, call.when, call.excinfo.value)
-    report = yield
-    outcomes.mark_report(item, report)
-    return report
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for text in config.stash[RUN].said_at_end:
-        terminalreporter.write_line(f"celery backends: {text}")
+        refuse_late_mark(item, _run(item.config))

@@ -8,8 +8,11 @@ import pytest
 
 if TYPE_CHECKING:
     from .lease import Lease
+    from .options import Options
     from .run import Run
 
+#: The values in force, and the run, which is made when a test of ours is seen.
+OPTIONS: Final[pytest.StashKey[Options]] = pytest.StashKey()
 RUN: Final[pytest.StashKey[Run]] = pytest.StashKey()
 LEASE: Final[pytest.StashKey[Lease]] = pytest.StashKey()
 #: What really answers: "Valkey 9.1.2 (embedded)".
@@ -17,3 +20,8 @@ SERVER: Final[pytest.StashKey[str]] = pytest.StashKey()
 #: Why the test counts as unsupported, or as unavailable.
 UNSUPPORTED: Final[pytest.StashKey[str]] = pytest.StashKey()
 UNAVAILABLE: Final[pytest.StashKey[str]] = pytest.StashKey()
+
+
+def is_ours(item: pytest.Item) -> bool:
+    """Whether a test runs on a backend."""
+    return "_celery_backend" in getattr(item, "fixturenames", ())

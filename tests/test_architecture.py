@@ -46,8 +46,22 @@ LAYERS: Final[dict[int, tuple[str, ...]]] = {
         ),
         *("lease", "leases", "clock", "faults", "assertions", "assertions.*", "result_backend", "migration"),
     ),
-    5: ("options", "markers", "selection", "reporting", "reporting.*", "keeping", "run", "survey", "listing"),
-    6: ("stash", "hookspecs", "activation", "outcomes", "summary", "fixtures", "starting", "xdist", "plugin"),
+    5: (
+        *("options", "option_values", "markers", "selection", "reporting", "reporting.*"),
+        *("keeping", "run", "survey", "listing"),
+    ),
+    6: (
+        "stash",
+        "hookspecs",
+        "activation",
+        "outcomes",
+        "summary",
+        "fixtures",
+        "starting",
+        "xdist",
+        "run_hooks",
+        "plugin",
+    ),
     7: ("conformance", "conformance.*"),
 }
 CELERY: Final = {"celery", "kombu", "billiard", "vine"}
@@ -78,7 +92,7 @@ DRIVERS: Final = {
 }
 #: Modules that are longer than 250 lines: data with one docstring for each field, and what must be in one
 #: place to be understood.
-LONGER: Final = {"spec", "options"}
+LONGER: Final = {"spec"}
 MEANINGLESS: Final = {"utils", "util", "helpers", "helper", "base", "common", "manager", "misc"}
 
 
@@ -265,3 +279,25 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(
         [sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=True
     )
     assert ran.stdout.splitlines()[-1] == "loaded:"
+
+
+#: What every run of pytest where the plugin is installed pays for.
+ALWAYS_LOADED: Final = ["", "fixtures", "hookspecs", "markers", "options", "plugin", "stash"]
+
+
+def test_a_run_without_tests_of_ours_loads_few_of_our_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "test_it.py").write_text("def test_one():\n    pass\n")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    own = "[name.partition('.')[2] for name in sys.modules if name.partition('.')[0] == 'pytest_celery_backends']"
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import sys, pytest\n{RUN}\nprint(sorted({own}))"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert ran.stdout.splitlines()[-1] == str(ALWAYS_LOADED)

@@ -1,0 +1,71 @@
+"""The hooks of a run that has tests of ours, registered with its Run; each hands over to what does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import pytest
+
+from . import activation, outcomes
+from .masking import compared
+from .stash import RUN, is_ours
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if is_ours(item):
+        activation.wire_first(item)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    return compared(op, left, right)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    if any(is_ours(item) for item in session.items):
+        from . import starting
+
+        starting.begin(session)
+        starting.wait_showing(session.config.stash[RUN].pool, session.config)
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:
+    if not any(is_ours(item) for item in items):
+        return []
+    from .starting import planned
+
+    return planned(config.stash[RUN], items)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if is_ours(item):
+        outcomes.require_capabilities(item, item.config.stash[RUN])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    result = yield
+    if is_ours(item):
+        outcomes.check_worker(item)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    if not is_ours(item):
+        return (yield)
+    outcomes.note_limits(item)
+    if call.excinfo is not None:
+        outcomes.add_sections(item, call.when, call.excinfo.value)
+    report = yield
+    outcomes.mark_report(item, report)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for text in config.stash[RUN].said_at_end:
+        terminalreporter.write_line(f"celery backends: {text}")
