@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import FunctionType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 
 pytest.register_assert_rewrite("pytest_celery_backends.assertions")
 
+#: What ``markers.described()`` gives; written down, for every run needs the lines and few need the module.
+MARKERS: Final = (
+    "backends(*names): run the test once on each of these result backends "
+    '("redis", "redis:7.2"); all, if none is named',
+    "backend_requires(*capabilities): report the test as UNSUPPORTED on backends that lack one of these capabilities",
+    "celery(**settings): Celery settings for this test (Celery's own marker)",
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     from . import options
@@ -40,9 +48,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    from . import markers
-
-    for line in markers.described():
+    for line in MARKERS:
         config.addinivalue_line("markers", line)
     config.stash[OPTIONS] = _options(config)
     if hasattr(config, "workerinput") or config.getoption("dist", "no") != "no":
@@ -79,11 +85,6 @@ def _run(config: pytest.Config) -> Run:
         if not xdist.is_worker(config):
             config.pluginmanager.register(summary.Summary(config), "celery-backends-summary")
     return config.stash[RUN]
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    if RUN in config.stash:
-        config.stash[RUN].close()
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:

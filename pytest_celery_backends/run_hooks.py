@@ -69,3 +69,7 @@ def pytest_runtest_makereport(
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for text in config.stash[RUN].said_at_end:
         terminalreporter.write_line(f"celery backends: {text}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[RUN].close()

@@ -282,7 +282,7 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(
 
 
 #: What every run of pytest where the plugin is installed pays for.
-ALWAYS_LOADED: Final = ["", "fixtures", "hookspecs", "markers", "options", "plugin", "stash"]
+ALWAYS_LOADED: Final = ["", "fixtures", "hookspecs", "options", "plugin", "stash"]
 
 
 def test_a_run_without_tests_of_ours_loads_few_of_our_modules(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_celery_backends import markers
+from pytest_celery_backends import markers, plugin
 from pytest_celery_backends.capabilities import Capability
 from pytest_celery_backends.errors import BadMarker
 
@@ -100,3 +100,7 @@ def test_every_marker_is_described_by_its_signature() -> None:
         "backend_requires(*capabilities)",
         "celery(**settings)",
     ]
+
+
+def test_the_lines_that_every_run_gives_to_pytest_are_those_of_the_functions() -> None:
+    assert list(plugin.MARKERS) == markers.described()
