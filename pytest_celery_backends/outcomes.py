@@ -102,10 +102,13 @@ def mark_report(item: pytest.Item, report: pytest.TestReport) -> None:
         report.outcome = "skipped"
         location = item.location
         report.longrepr = (location[0], (location[1] or 0) + 1, f"unsupported on {choice}: {unsupported}")
+    cell = _cell(item, report)
+    if cell == "passed" and report.when != "call":
+        return  # says nothing about the test, and would cross to xdist's controller for nothing
     data = {
         "test": without_backend(item.nodeid, item.callspec.id, str(choice)),  # type: ignore[attr-defined]
         "backend": str(choice),
-        "cell": _cell(item, report),
+        "cell": cell,
         "reason": unsupported or item.stash.get(UNAVAILABLE, ""),
         "seconds": report.duration,
         "server": item.stash.get(SERVER, ""),

@@ -44,8 +44,7 @@ class Summary:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         outcome = getattr(report, ATTRIBUTE, None)
-        # a set-up or teardown that went well says nothing about the test
-        if outcome and (report.when == "call" or outcome["cell"] != "passed"):
+        if outcome:
             self._outcomes.append((report.nodeid, outcome))
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:

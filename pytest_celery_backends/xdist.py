@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -41,9 +42,6 @@ def register(config: pytest.Config) -> None:
     if is_controller(config):
         config.pluginmanager.register(Controller(config), "celery-backends-controller")
     elif is_worker(config):
-        # At its exit Python looks through all that was ever imported for garbage, which takes longer with Celery
-        # than a hundred tests; the controller waits for it. By then pytest has looked for what was not closed.
-        atexit.register(gc.freeze)
         config.pluginmanager.register(Worker(), "celery-backends-worker")
 
 
@@ -69,6 +67,7 @@ class Worker:
         run = session.config.stash[RUN]
         close(run, session)
         session.config.workeroutput[SAID] = (run.kept, run.said_at_end)  # type: ignore[attr-defined]
+        look_for_garbage_once()
 
 
 class Controller:
@@ -77,6 +76,9 @@ class Controller:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._has_announced = False
+        self._at_work: set[str] = set()
+        self._closing: Future[None] | None = None
+        self._aside = ThreadPoolExecutor(1)
 
     @property
     def _run(self) -> Run:
@@ -84,6 +86,7 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
+        self._at_work.add(node.gateway.id)
         if node.gateway.spec.popen and self._is_sharing():
             node.workerinput[ADDRESS] = self._run.store.address
 
@@ -122,18 +125,36 @@ class Controller:
         self._run.said_at_end += said
         if self._is_sharing() and not self._run.options["celery_backends_keep"]:
             self._run.store.release(node.gateway.id)
+        if SAID in getattr(node, "workeroutput", {}):  # a crashed one is replaced
+            self._at_work.discard(node.gateway.id)
+        if not self._at_work:  # servers stop while the processes end
+            self._closing = self._aside.submit(self._run.close)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Stop everything once the processes have ended, and before the summary is written."""
-        close(self._run, session)
+        close(self._run, session, closing=self._closing)
+        look_for_garbage_once()
 
 
-def close(run: Run, session: pytest.Session) -> None:
+def look_for_garbage_once() -> None:
+    """Find what a test did not close, and leave the rest alone.
+
+    At its end pytest looks five times through all that was ever imported, and Python once more; with Celery that
+    takes longer than a hundred tests, and whoever waits for this process waits for it.
+    """
+    gc.collect()
+    gc.freeze()
+    atexit.register(gc.freeze)
+
+
+def close(run: Run, session: pytest.Session, *, closing: Future[None] | None = None) -> None:
     """Close a run where no fixture can fail any more: an error ends the session as a failed test does."""
     from .errors import BackendsError
 
     try:
+        if closing is not None:
+            closing.result()
         run.close()
     except BackendsError as error:
         run.said_at_end.append(str(error))
