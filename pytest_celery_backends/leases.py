@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from itertools import count
 from typing import Any, Final
+
+from celery.app.backends import BACKEND_ALIASES
+from celery.utils.imports import symbol_by_name
 
 from . import broker, namespaced_amqp
 from .errors import BackendsError
@@ -88,3 +92,11 @@ class Leases:
         namespaced_amqp.uninstall()
         if failures:
             raise failures[0]
+
+
+def load_backend(spec: BackendSpec) -> None:
+    """Import what Celery and its driver need for a backend; what is missing is told by the test that needs it."""
+    with suppress(ImportError, ValueError):
+        symbol_by_name(spec.scheme.partition("+")[0], BACKEND_ALIASES)
+        for driver in spec.drivers:
+            import_module(driver.module)

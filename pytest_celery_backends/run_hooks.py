@@ -27,7 +27,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if any(is_ours(item) for item in session.items):
         from . import starting
 
-        starting.begin(session)
+        starting.load(session.config.stash[RUN], starting.begin(session))
         starting.wait_showing(session.config.stash[RUN].pool, session.config)
 
 

@@ -137,3 +137,13 @@ def begin(session: pytest.Session) -> list[Choice]:
     for choice in choices:
         run.pool.begin(run.spec(choice), choice.version)
     return choices
+
+
+def load(run: Run, choices: Sequence[Choice]) -> None:
+    """Import what the first tests need, while their servers start: SQLAlchemy takes as long as PostgreSQL."""
+    if choices:
+        from . import result_backend  # noqa: F401
+        from .leases import load_backend
+
+        for choice in choices:
+            load_backend(run.spec(choice))
