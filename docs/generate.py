@@ -31,19 +31,17 @@ celery_release.celery_release = lambda: (0, 0)  # type: ignore[assignment]  # be
 
 from pytest_celery_backends import backends  # noqa: E402
 from pytest_celery_backends.registry import ABSENT, Registry  # noqa: E402
-from pytest_celery_backends.spec import (  # noqa: E402
-    BackendSpec,
+from pytest_celery_backends.sources import (  # noqa: E402
     BuiltIn,
     Container,
     Embedded,
     External,
     Identity,
     Local,
-    Namespace,
     Place,
-    Service,
     Source,
 )
+from pytest_celery_backends.spec import BackendSpec, Namespace, Service  # noqa: E402
 
 ROOT: Final = Path(__file__).parents[1]
 REFERENCE: Final = ROOT / "docs" / "reference"

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from .errors import StartFailed
 from .plans import Plan
-from .spec import BackendSpec, Provider, ProviderKind, Service
+from .sources import ProviderKind
+from .spec import BackendSpec, Provider, Service
 
 
 @dataclass

@@ -11,7 +11,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from .capabilities import Capability, no
 from .database_limits import DATABASE_LIMITS
-from .spec import Container, Driver, External, Identity, Local, Namespace, Place, Program, Service
+from .sources import Container, External, Identity, Local, Place, Program
+from .spec import Driver, Namespace, Service
 
 _USER: Final = "celery"
 #: Where packages of both put what is in no user's PATH.

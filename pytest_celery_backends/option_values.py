@@ -67,7 +67,7 @@ def _providers(texts: Sequence[str]) -> dict[str, str]:
 def _check_kind(text: str) -> None:
     from difflib import get_close_matches
 
-    from .spec import KINDS
+    from .sources import KINDS
 
     known = ("auto", *KINDS)
     if text not in known:

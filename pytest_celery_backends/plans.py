@@ -7,18 +7,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from .errors import Unavailable
-from .spec import (
-    KINDS,
-    Availability,
-    BackendSpec,
-    Driver,
-    Identity,
-    NotReady,
-    Provider,
-    ProviderKind,
-    Refused,
-    Service,
-)
+from .sources import KINDS, Identity, ProviderKind
+from .spec import Availability, BackendSpec, Driver, NotReady, Provider, Refused, Service
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,8 @@ from .errors import BackendsError, StartFailed, WaitTimeout, last_lines
 from .kept import Kept, together
 from .masking import masked
 from .plans import Plan, make_plan
-from .spec import BackendSpec, Identity, Provider, ProviderKind, Service
+from .sources import Identity, ProviderKind
+from .spec import BackendSpec, Provider, Service
 
 #: How many of a server's last lines are shown when it fails.
 LOG_LINES: Final = 20

@@ -8,18 +8,8 @@ from typing import Any, Final
 
 from .capabilities import Capability, Verdict
 from .celery_release import limits, since
-from .spec import (
-    Container,
-    Driver,
-    Embedded,
-    External,
-    Identity,
-    Local,
-    Place,
-    Program,
-    Source,
-    Wheel,
-)
+from .sources import Container, Embedded, External, Identity, Local, Place, Program, Source, Wheel
+from .spec import Driver
 
 DRIVERS: Final = (Driver(module="redis", distribution="redis"),)
 CONFIGURATION: Final = "redis.conf"

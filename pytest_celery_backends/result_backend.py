@@ -15,7 +15,8 @@ from .lease import Lease
 from .leases import Leases
 from .masking import SecretUrl, masked, shown_masked
 from .pools import LostTask
-from .spec import ProviderKind, Service, StoredResult
+from .sources import ProviderKind
+from .spec import Service, StoredResult
 from .timeline import DEFAULT_TIMEOUT, Observation, Timeline
 
 _SAME: Final = object()

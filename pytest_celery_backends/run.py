@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from .providers.visits import Visits
     from .registry import Registry
     from .selection import Choice
-    from .spec import BackendSpec, Provider, ProviderKind, Service
+    from .sources import ProviderKind
+    from .spec import BackendSpec, Provider, Service
     from .store import Address, ServiceStore, SharedPool
 
-#: How long a server that may be gone is given to answer, in seconds.
-ANSWER_LIMIT: Final = 2.0
+ANSWER_LIMIT: Final = 2.0  #: how long a server that may be gone is given, in seconds
 
 
 class Run:

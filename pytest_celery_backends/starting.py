@@ -141,9 +141,10 @@ def begin(session: pytest.Session) -> list[Choice]:
 
 def load(run: Run, choices: Sequence[Choice]) -> None:
     """Import what the first tests need, while their servers start: SQLAlchemy takes as long as PostgreSQL."""
-    if choices:
+    expected = [choice for choice in choices if run.plan(choice).error is None]
+    if expected:
         from . import result_backend  # noqa: F401
         from .leases import load_backend
 
-        for choice in choices:
+        for choice in expected:
             load_backend(run.spec(choice))

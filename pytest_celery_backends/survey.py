@@ -17,15 +17,8 @@ from .plans import Plan
 from .pool import ServicePool
 from .registry import Registry
 from .selection import Choice
-from .spec import (
-    KINDS,
-    Availability,
-    BackendSpec,
-    Container,
-    Provider,
-    ProviderKind,
-    Service,
-)
+from .sources import KINDS, Container, ProviderKind
+from .spec import Availability, BackendSpec, Provider, Service
 
 if TYPE_CHECKING:
     from .options import Options

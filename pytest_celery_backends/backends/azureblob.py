@@ -9,18 +9,8 @@ from typing import Any, Final
 from ..capabilities import Capability, no
 from ..celery_release import limits, since
 from ..probes.azureblob import EXAMPLE, SCHEME, client_command, container_of, identify, probe, sweep
-from ..spec import (
-    BackendSpec,
-    Container,
-    Driver,
-    External,
-    Identity,
-    Local,
-    Namespace,
-    Place,
-    Program,
-    Service,
-)
+from ..sources import Container, External, Identity, Local, Place, Program
+from ..spec import BackendSpec, Driver, Namespace, Service
 
 _ACCOUNT: Final = "celery"
 

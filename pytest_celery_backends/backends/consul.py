@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from ..capabilities import Capability, no
 from ..probes.consul import PORT, ConsulProbe, client_command, identify, sweep
-from ..spec import BackendSpec, Container, Driver, External, Namespace, Service
+from ..sources import Container, External
+from ..spec import BackendSpec, Driver, Namespace, Service
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:

@@ -11,7 +11,8 @@ from urllib.parse import quote
 from ..capabilities import Capability, no
 from ..celery_release import limits, since
 from ..probes.cosmosdb import COLLECTION, identify, probe, sweep
-from ..spec import BackendSpec, Container, Driver, External, Namespace, Place, Service
+from ..sources import Container, External, Place
+from ..spec import BackendSpec, Driver, Namespace, Service
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:

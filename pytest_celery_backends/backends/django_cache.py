@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from ..capabilities import Capability, no
 from ..probes.django_cache import DjangoCacheProbe, alias_of, identify
-from ..spec import BackendSpec, BuiltIn, Driver, Namespace, Service
+from ..sources import BuiltIn
+from ..spec import BackendSpec, Driver, Namespace, Service
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:

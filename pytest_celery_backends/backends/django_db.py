@@ -9,7 +9,8 @@ from ..capabilities import YES, Capability, no, not_yet
 from ..celery_release import limits
 from ..probes.django_db import SETTING, alias_of, identify, probe
 from ..probes.django_project import results_release
-from ..spec import BackendSpec, BuiltIn, Driver, Namespace, Service
+from ..sources import BuiltIn
+from ..spec import BackendSpec, Driver, Namespace, Service
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:

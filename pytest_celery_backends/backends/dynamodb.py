@@ -10,7 +10,8 @@ from ..capabilities import Capability, no
 from ..celery_release import limits, since
 from ..probes.aws import account
 from ..probes.dynamodb import client_command, identify, probe, sweep
-from ..spec import BackendSpec, Container, Driver, External, Namespace, Service
+from ..sources import Container, External
+from ..spec import BackendSpec, Driver, Namespace, Service
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:

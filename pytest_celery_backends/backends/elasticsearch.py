@@ -9,7 +9,8 @@ from urllib.parse import urlsplit, urlunsplit
 from ..capabilities import Capability, no
 from ..celery_release import limits, since
 from ..probes.elasticsearch import identify, probe, sweep
-from ..spec import BackendSpec, Container, Driver, External, Namespace, Service
+from ..sources import Container, External
+from ..spec import BackendSpec, Driver, Namespace, Service
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any, Final
 from ..capabilities import Capability, no, not_yet
 from ..celery_release import limits, since
 from ..probes.files import FilesProbe, directory_of, identify
-from ..spec import BackendSpec, BuiltIn, Namespace, Service
+from ..sources import BuiltIn
+from ..spec import BackendSpec, Namespace, Service
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:

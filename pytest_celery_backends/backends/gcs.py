@@ -22,7 +22,8 @@ from ..probes.gcs import (
     sweep,
     use_emulator,
 )
-from ..spec import BackendSpec, Container, Driver, External, Namespace, Service
+from ..sources import Container, External
+from ..spec import BackendSpec, Driver, Namespace, Service
 
 _BUCKET: Final = "celery"
 _STORAGE: Final = Driver(module="google.cloud.storage", distribution="google-cloud-storage")

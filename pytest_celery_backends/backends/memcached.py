@@ -11,18 +11,8 @@ from ..capabilities import Capability, no
 from ..celery_release import celery_release
 from ..memcache_sockets import close_in_each_thread
 from ..probes.memcached import MemcachedProbe, address, client_command, identify, sweep
-from ..spec import (
-    BackendSpec,
-    Container,
-    Driver,
-    External,
-    Identity,
-    Local,
-    Namespace,
-    Place,
-    Program,
-    Service,
-)
+from ..sources import Container, External, Identity, Local, Place, Program
+from ..spec import BackendSpec, Driver, Namespace, Service
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from ..capabilities import Capability, no
 from ..probes.memory import MemoryProbe, identify
-from ..spec import BackendSpec, BuiltIn, Namespace, Service
+from ..sources import BuiltIn
+from ..spec import BackendSpec, Namespace, Service
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit, urlunsplit
 from ..capabilities import Capability, no
 from ..celery_release import limits, since
 from ..probes.mongodb import MongoProbe, client_command, identify, sweep
-from ..spec import BackendSpec, Container, Driver, External, Namespace, Service
+from ..sources import Container, External
+from ..spec import BackendSpec, Driver, Namespace, Service
 
 _USER: Final = "celery"
 

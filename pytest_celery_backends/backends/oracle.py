@@ -8,7 +8,8 @@ from typing import Any, Final
 from ..database_limits import DATABASE_LIMITS
 from ..probes.oracle import identify, probe, schema_url, sweep
 from ..sessions import own_sessions
-from ..spec import BackendSpec, Container, Driver, External, Namespace, Place, Service
+from ..sources import Container, External, Place
+from ..spec import BackendSpec, Driver, Namespace, Service
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:

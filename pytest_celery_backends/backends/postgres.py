@@ -13,20 +13,8 @@ from typing import Any, Final
 from ..database_limits import DATABASE_LIMITS
 from ..probes.postgres import identify, probe, schema_url, sweep
 from ..sessions import own_sessions
-from ..spec import (
-    BackendSpec,
-    Container,
-    Driver,
-    Embedded,
-    External,
-    Identity,
-    Local,
-    Namespace,
-    Place,
-    Program,
-    Service,
-    Wheel,
-)
+from ..sources import Container, Embedded, External, Identity, Local, Place, Program, Wheel
+from ..spec import BackendSpec, Driver, Namespace, Service
 
 _USER: Final = "celery"
 #: Safe against a killed server, not against a crash of the machine: nothing here has to outlive that.

@@ -16,7 +16,8 @@ from ..probes import sentinel
 from ..probes.redis import RedisProbe
 from ..pubsub import put_off_nested_cancels
 from ..redis_server import DRIVERS, celery_settings, configuration, family_limits, identify_binary, wheels
-from ..spec import BackendSpec, Container, External, Local, Namespace, Place, Program, Service
+from ..sources import Container, External, Local, Place, Program
+from ..spec import BackendSpec, Namespace, Service
 
 _NAME: Final = "main"
 _BINARIES: Final = ("redis-server", "valkey-server")

@@ -27,7 +27,8 @@ from ..redis_server import (
     family_limits,
     program,
 )
-from ..spec import BackendSpec, Container, Driver, External, Local, Place
+from ..sources import Container, External, Local, Place
+from ..spec import BackendSpec, Driver
 
 
 def _files(place: Place) -> Mapping[str, str]:

@@ -12,7 +12,8 @@ from ..amqp_names import namespaced_url
 from ..capabilities import Capability, no
 from ..celery_release import limits, since
 from ..probes.amqp import AmqpProbe, identify, sweep
-from ..spec import BackendSpec, Container, External, Identity, Local, Namespace, Place, Program, Service
+from ..sources import Container, External, Identity, Local, Place, Program
+from ..spec import BackendSpec, Namespace, Service
 
 _USER: Final = "celery"
 #: Erlang's port mapper would be started by the server and outlive it: one of our own is in the server's group,

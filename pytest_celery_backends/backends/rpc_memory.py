@@ -8,7 +8,8 @@ from typing import Any, Final
 from ..capabilities import Capability, no
 from ..celery_release import limits, since
 from ..probes.queues import QueuesProbe, identify
-from ..spec import BackendSpec, BuiltIn, Namespace, Service
+from ..sources import BuiltIn
+from ..spec import BackendSpec, Namespace, Service
 
 #: The broker's URL without its virtual host; the transport of that name comes with this package.
 _BROKER: Final = "in-process://localhost/"

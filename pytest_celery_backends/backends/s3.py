@@ -8,7 +8,8 @@ from typing import Any, Final
 from ..capabilities import Capability, no
 from ..probes.aws import account
 from ..probes.s3 import client_command, home, identify, probe, sweep
-from ..spec import BackendSpec, Container, Driver, External, Namespace, Service
+from ..sources import Container, External
+from ..spec import BackendSpec, Driver, Namespace, Service
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:

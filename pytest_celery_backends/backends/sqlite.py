@@ -8,7 +8,8 @@ from typing import Any, Final
 from ..database_limits import DATABASE_LIMITS
 from ..probes.sqlite import file_of, identify, probe
 from ..sessions import own_sessions
-from ..spec import BackendSpec, BuiltIn, Driver, Namespace, Service
+from ..sources import BuiltIn
+from ..spec import BackendSpec, Driver, Namespace, Service
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ..amqp_names import KnownQueue, forget_names, names_of
-from ..spec import Identity, NotReady, ProbeContext, Refused, StoredResult
+from ..sources import Identity
+from ..spec import NotReady, ProbeContext, Refused, StoredResult
 from .keys import state_in
 
 #: Seconds after which a silent broker is given up.

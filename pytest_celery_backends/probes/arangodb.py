@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from ..spec import Identity, ProbeContext, Refused
+from ..sources import Identity
+from ..spec import ProbeContext, Refused
 from .documents import Document, DocumentProbe, encoded
 from .http_json import JsonServer
 

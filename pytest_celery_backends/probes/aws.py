@@ -11,7 +11,8 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 from urllib.request import ProxyHandler, build_opener
 
-from ..spec import Identity, NotReady, Refused
+from ..sources import Identity
+from ..spec import NotReady, Refused
 
 #: Seconds after which a silent server is given up.
 LIMIT: Final = 10.0

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
-from ..spec import Identity, NotReady, ProbeContext, Refused
+from ..sources import Identity
+from ..spec import NotReady, ProbeContext, Refused
 from .documents import Document, DocumentProbe
 from .http_json import LIMIT
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from ..spec import Identity, NotReady, ProbeContext, Refused, StoredResult
+from ..sources import Identity
+from ..spec import NotReady, ProbeContext, Refused, StoredResult
 
 PORT: Final = 9042
 TABLE: Final = "results"

@@ -9,7 +9,8 @@ from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 from uuid import uuid4
 
-from ..spec import Identity, NotReady, ProbeContext, Refused, StoredResult
+from ..sources import Identity
+from ..spec import NotReady, ProbeContext, Refused, StoredResult
 from .http_json import LIMIT, JsonServer
 from .keys import TASK, missing, result_at, task_keys
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from ..spec import Identity, NotReady, ProbeContext, Refused
+from ..sources import Identity
+from ..spec import NotReady, ProbeContext, Refused
 from .documents import Document, DocumentProbe, encoded
 from .http_json import LIMIT
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from ..spec import Identity, ProbeContext, Refused
+from ..sources import Identity
+from ..spec import ProbeContext, Refused
 from .documents import Document, DocumentProbe, encoded
 from .http_json import JsonServer
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-from ..spec import Identity, Namespace, ProbeContext, StoredResult
+from ..sources import Identity
+from ..spec import Namespace, ProbeContext, StoredResult
 from .django_project import after_settings_change, ensure_project, installed
 from .files import directory_of
 from .keys import TASK, missing, state_in

@@ -13,7 +13,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
 
-from ..spec import Identity, Namespace, ProbeContext
+from ..sources import Identity
+from ..spec import Namespace, ProbeContext
 from .django_project import APP, after_settings_change, ensure_project, installed
 from .sql import SqlProbe
 from .sqlite import LIMIT, SqliteDatabase

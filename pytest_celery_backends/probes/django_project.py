@@ -9,7 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from ..errors import BackendsError
-from ..spec import Identity, Refused
+from ..sources import Identity
+from ..spec import Refused
 
 APP: Final = "django_celery_results"
 INSTALL: Final = "pip install 'pytest-celery-backends[django]'"

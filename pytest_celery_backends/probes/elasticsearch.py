@@ -7,7 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 from urllib.parse import quote
 
-from ..spec import Identity, ProbeContext, Refused
+from ..sources import Identity
+from ..spec import ProbeContext, Refused
 from .documents import Document, DocumentProbe, encoded
 from .http_json import JsonServer
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from ..spec import Identity, Namespace, ProbeContext, Refused, Service, StoredResult
+from ..sources import Identity
+from ..spec import Namespace, ProbeContext, Refused, Service, StoredResult
 from .keys import TASK, missing, result_at
 
 #: Celery truncates a file and writes it again: how long a reader waits for the second half, in seconds.

@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 from ..celery_release import celery_release
-from ..spec import Identity, NotReady, ProbeContext, Refused, Side
+from ..sources import Identity
+from ..spec import NotReady, ProbeContext, Refused, Side
 from .documents import Document, DocumentProbe
 from .http_json import LIMIT
 

@@ -13,7 +13,8 @@ from uuid import uuid4
 
 from ..errors import Unavailable
 from ..masking import masked
-from ..spec import Identity, NotReady, ProbeContext, Refused, StoredResult
+from ..sources import Identity
+from ..spec import NotReady, ProbeContext, Refused, StoredResult
 from .keys import TASK, missing, result_at, task_keys
 
 #: Seconds after which a silent server is given up, and after which a busy crawler is.

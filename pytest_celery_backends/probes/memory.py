@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
-from ..spec import Identity, ProbeContext, StoredResult
+from ..sources import Identity
+from ..spec import ProbeContext, StoredResult
 from .keys import result_at, task_keys
 
 

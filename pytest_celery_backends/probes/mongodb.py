@@ -9,7 +9,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
-from ..spec import Identity, NotReady, ProbeContext, Refused, ResultKind, StoredResult
+from ..sources import Identity
+from ..spec import NotReady, ProbeContext, Refused, ResultKind, StoredResult
 from .keys import missing
 
 #: Seconds after which a silent server is given up.

@@ -13,8 +13,9 @@ from urllib.parse import unquote, urlsplit
 from ..errors import Unavailable, WaitTimeout
 from ..masking import masked
 from ..mysql_server import database_url
-from ..spec import Identity, NotReady, ProbeContext, Refused
-from .sql import Rows, SqlProbe, cleanup_clock
+from ..sources import Identity
+from ..spec import NotReady, ProbeContext, Refused
+from .sql import Rows, SqlProbe, cleanup_clock, executed
 
 #: Seconds to wait for a connection, and for another session's lock.
 LIMIT: Final = 10
@@ -200,12 +201,7 @@ class MysqlDatabase:
 
     def _run(self, statement: str, parameters: Sequence[Any]) -> Rows:
         with self.client.cursor() as cursor:
-            cursor.execute(statement, list(parameters) or None)
-            if cursor.description is None:
-                return Rows()
-            return Rows(
-                columns=tuple(column[0] for column in cursor.description), rows=tuple(cursor.fetchall())
-            )
+            return executed(cursor, statement, parameters)
 
     def moment(self, stored: Any) -> datetime:
         """The time as PyMySQL gives it."""

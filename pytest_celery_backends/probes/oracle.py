@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from ..spec import Identity, ProbeContext
+from ..sources import Identity
+from ..spec import ProbeContext
 from .alchemy import AlchemyDatabase, Dialect, answer, swept
 from .sql import SqlProbe
 

@@ -12,8 +12,9 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from ..errors import Unavailable, WaitTimeout
 from ..masking import masked
-from ..spec import Identity, NotReady, ProbeContext, Refused
-from .sql import Rows, SqlProbe, quoted
+from ..sources import Identity
+from ..spec import NotReady, ProbeContext, Refused
+from .sql import Rows, SqlProbe, executed, quoted
 
 #: Seconds to wait for a connection, and for another session's lock.
 LIMIT: Final = 10
@@ -180,12 +181,7 @@ class PostgresDatabase:
 
     def _run(self, statement: str, parameters: Sequence[Any]) -> Rows:
         with self.client.cursor() as cursor:
-            cursor.execute(statement, list(parameters) or None)
-            if cursor.description is None:
-                return Rows()
-            return Rows(
-                columns=tuple(column[0] for column in cursor.description), rows=tuple(cursor.fetchall())
-            )
+            return executed(cursor, statement, parameters)
 
     def moment(self, stored: Any) -> datetime:
         """The time as psycopg2 gives it."""

@@ -9,7 +9,8 @@ from importlib.metadata import version
 from typing import Any
 
 from ..queues import Delivery
-from ..spec import Identity, ProbeContext, StoredResult
+from ..sources import Identity
+from ..spec import ProbeContext, StoredResult
 from ..vhost import VirtualHost, drop_virtual_host, virtual_host
 from .keys import state_in
 

@@ -10,7 +10,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import uuid4
 
 from ..masking import masked
-from ..spec import Identity, NotReady, ProbeContext, Refused, StoredResult
+from ..sources import Identity
+from ..spec import NotReady, ProbeContext, Refused, StoredResult
 from .keys import TASK, missing, result_at, task_keys
 
 #: Seconds after which a silent server is given up.

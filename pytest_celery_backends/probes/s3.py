@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..spec import Identity, ProbeContext
+from ..sources import Identity
+from ..spec import ProbeContext
 from . import aws
 from .documents import Document, DocumentProbe
 

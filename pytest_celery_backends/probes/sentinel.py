@@ -9,7 +9,8 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from ..errors import WaitTimeout
-from ..spec import Identity, NotReady, Refused
+from ..sources import Identity
+from ..spec import NotReady, Refused
 from . import redis as server
 
 SEPARATOR: Final = ";"

@@ -32,6 +32,14 @@ class Rows:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
+def executed(cursor: Any, statement: str, parameters: Sequence[Any]) -> Rows:
+    """What a statement gives over a cursor of any DB-API driver."""
+    cursor.execute(statement, list(parameters) or None)
+    if cursor.description is None:
+        return Rows()
+    return Rows(columns=tuple(column[0] for column in cursor.description), rows=tuple(cursor.fetchall()))
+
+
 class Database(Protocol):
     """What differs between databases: a connection to one namespace, and how times are kept."""
 

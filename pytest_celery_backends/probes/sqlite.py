@@ -9,7 +9,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from ..spec import Identity, Namespace, ProbeContext, Service
+from ..sources import Identity
+from ..spec import Namespace, ProbeContext, Service
 from .sql import Rows, SqlProbe, cleanup_clock, quoted
 
 #: Seconds to wait for another connection's write.

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..spec import Provider, ProviderKind
+    from ..sources import ProviderKind
+    from ..spec import Provider
     from .run_directory import RunDirectory
 
 

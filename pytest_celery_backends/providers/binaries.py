@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..spec import Program
+from ..sources import Program
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import StartFailed, Unavailable
-from ..spec import Availability, BackendSpec, Container, Service
+from ..sources import Container
+from ..spec import Availability, BackendSpec, Service
 from .container_launch import ContainerLaunch
 from .engine import LABEL, configuration, connected, labels, origin
 from .groups import remove_tree

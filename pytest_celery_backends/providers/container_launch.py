@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import StartFailed, Unavailable, last_lines
-from ..spec import BackendSpec, Container, NotReady, Place, Refused, Service
+from ..sources import Container, Place
+from ..spec import BackendSpec, NotReady, Refused, Service
 from .container_version import with_version
 from .engine import (
     configuration,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..spec import Container, Identity
+from ..sources import Container, Identity
 
 
 def with_version(identity: Identity, container: Any, source: Container) -> Identity:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ..spec import Identity
+from ..sources import Identity
 from .binaries import binary_in
 from .groups import remove_tree
 from .installation import Installation

@@ -8,7 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import StartFailed
-from ..spec import Availability, BackendSpec, BuiltIn, Embedded, Identity, NotReady, Refused, Service, Wheel
+from ..sources import BuiltIn, Embedded, Identity, Wheel
+from ..spec import Availability, BackendSpec, NotReady, Refused, Service
 from .binaries import Binaries, binary_in
 from .groups import remove_tree
 from .installation import Choice, Installation, Versions

@@ -8,7 +8,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from ..errors import StartFailed
 from ..masking import masked
-from ..spec import Availability, BackendSpec, External, NotReady, Refused, Service
+from ..sources import External
+from ..spec import Availability, BackendSpec, NotReady, Refused, Service
 from .readiness import QUESTION_SECONDS, one_line, other_version, without_password
 
 

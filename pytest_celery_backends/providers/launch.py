@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import StartFailed, last_lines
-from ..spec import BackendSpec, Identity, ProviderKind, Service
+from ..sources import Identity, ProviderKind
+from ..spec import BackendSpec, Service
 from .installation import Choice, Installation
 from .ports import system_port
 from .process import Attempt, PortTaken

@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..spec import Availability, BackendSpec, Local, Service
+from ..sources import Local
+from ..spec import Availability, BackendSpec, Service
 from .binaries import Binaries, binary_in
 from .installation import Choice, Installation, Versions
 from .launch import Launch

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..errors import StartFailed, last_lines
-from ..spec import Identity, NotReady, Place, Refused, Service
+from ..sources import Identity, Place
+from ..spec import NotReady, Refused, Service
 from .binaries import resolved, unprivileged_user
 from .data_directories import DataDirectory, data_directory
 from .groups import MARK, RECORD, SIGNAL, end_group, remove_tree, wait_until

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from ..spec import BackendSpec, Identity, NotReady, ProviderKind
+from ..sources import Identity, ProviderKind
+from ..spec import BackendSpec, NotReady
 
 #: For one question to a server: longer than an answer takes, shorter than a user's patience.
 QUESTION_SECONDS: Final = 2.0

@@ -11,29 +11,6 @@ from typing import Any
 import pytest
 from celery import Celery
 
-EVERY_BACKEND = (
-    "redis",
-    "redis-tls",
-    "redis-sentinel",
-    "valkey",
-    "postgres",
-    "mysql",
-    "mariadb",
-    "sqlite",
-    "rpc",
-    "rpc-memory",
-    "memcached",
-    "mongodb",
-    "consul",
-    "azureblob",
-    "dynamodb",
-    "s3",
-    "memory",
-    "filesystem",
-    "django-db",
-    "django-cache",
-)
-
 
 @pytest.fixture(scope="session")
 def celery_backends_app() -> Celery:

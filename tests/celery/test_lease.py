@@ -17,9 +17,10 @@ from celery.worker import state as worker_state
 from pytest_celery_backends import Service
 from pytest_celery_backends import lease as lease_module
 from pytest_celery_backends.errors import Unavailable, WorkerFailed
-from pytest_celery_backends.leases import Leases
+from pytest_celery_backends.leases import Leases, load_backend
 from pytest_celery_backends.registry import Registry
-from pytest_celery_backends.spec import Identity, Probe
+from pytest_celery_backends.sources import Identity
+from pytest_celery_backends.spec import Driver, Probe
 from pytest_celery_backends.vhost import virtual_host
 
 SPEC = Registry().get("memory")
@@ -322,3 +323,10 @@ def test_a_message_on_a_queue_that_nobody_reads_is_gone_in_the_next_test(app: Ce
     with leases.taken(app, SPEC, SERVICE, {}) as again:
         assert again is lease
         assert host.size("raw") == 0
+
+
+@pytest.mark.parametrize("scheme", ["no-such-backend", "no_such_module:Backend+redis", "cache+memory"])
+def test_what_cannot_be_imported_ahead_is_left_to_the_test_that_needs_it(scheme: str) -> None:
+    load_backend(
+        replace(SPEC, scheme=scheme, drivers=(Driver(module="no_such_driver", distribution="none"),))
+    )

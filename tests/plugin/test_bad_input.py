@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 
 import pytest
-from running import RunTests
+from running import RunTests, redis_from
 
 from pytest_celery_backends.options import OPTIONS
 from pytest_celery_backends.providers.container import ContainerProvider
@@ -245,27 +245,10 @@ def test_an_image_that_there_is_not_is_told_once_and_then_remembered(
     assert again[1:] == first[1:]
 
 
-DYING = """
-from dataclasses import replace
-from pathlib import Path
-from pytest_celery_backends.spec import Identity, Local, Program
-
-def pytest_celery_backends_register(registry):
-    program = Program(
-        binaries=("dying-server",),
-        command=lambda place: ("dying-server",),
-        url=lambda place: f"redis://127.0.0.1:{place.port}/0",
-        identify_binary=lambda text: Identity(product="Redis", version="8"),
-    )
-    source = Local(program=program, places=(str(Path(__file__).parent),))
-    registry.register(replace(registry.get("redis"), sources=(source,)))
-"""
-
-
 def test_a_server_that_dies_at_its_start_is_told_with_its_log_and_then_remembered(
     run_tests: RunTests, pytester: pytest.Pytester
 ) -> None:
-    pytester.makeconftest(DYING)
+    pytester.makeconftest(redis_from("dying-server"))
     server = pytester.path / "dying-server"
     server.write_text(
         '#!/bin/sh\n[ "$1" = --version ] && exit 0\n'

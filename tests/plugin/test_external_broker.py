@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import RunTests
+from running import RunTests, watched_production
 
 from pytest_celery_backends.options import OPTIONS, resolve
 from pytest_celery_backends.probes.amqp import connected
@@ -192,35 +192,12 @@ def test_the_next_run_removes_what_a_killed_run_left(url: str, tmp_path: Path) -
     assert left_by(url, killed) == []
 
 
-PRODUCTION = """
-import sys
-import pytest
-
-asked = []
-
-def watch(event, args):
-    if event == "socket.getaddrinfo":
-        asked.append(str(args[0]))
-    elif event == "socket.connect":
-        asked.append(str(args[1]))
-
-sys.addaudithook(watch)
-
-@pytest.fixture(scope="session")
-def celery_backends_app():
-    from celery import Celery
-    return Celery("shop", broker="amqp://shop:secret@production.invalid//", backend="rpc://")
-
-def pytest_sessionfinish():
-    print("ASKED FOR PRODUCTION:", [where for where in asked if "invalid" in where])
-    print("WATCHED:", len(asked) > 0)
-"""
-
-
 def test_an_app_whose_production_is_rabbitmq_never_asks_for_it(
     url: str, run_tests: RunTests, pytester: pytest.Pytester
 ) -> None:
-    pytester.makeconftest(PRODUCTION)
+    pytester.makeconftest(
+        watched_production('broker="amqp://shop:secret@production.invalid//", backend="rpc://"')
+    )
     result = run_tests(
         "from celery import chain\n"
         "@pytest.mark.backends('rpc')\n"

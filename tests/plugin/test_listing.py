@@ -35,7 +35,8 @@ ASKS = re.compile(r"-version|-V|'--tls-port', '1'")
 
 ADDS = """
 from dataclasses import replace
-from pytest_celery_backends.spec import Container, Driver, External, Local
+from pytest_celery_backends.sources import Container, External, Local
+from pytest_celery_backends.spec import Driver
 
 def pytest_celery_backends_register(registry):
     registry.register(replace(registry.get("sqlite"), name="untried", not_verified="its server is not to be had"))

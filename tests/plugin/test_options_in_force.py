@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import RunTests
+from running import RunTests, redis_from
 
 from pytest_celery_backends.options import OPTIONS
 from pytest_celery_backends.providers.groups import is_running, wait_until
@@ -160,27 +160,10 @@ def test_the_app_can_be_named_on_the_command_line(run_tests: RunTests, pytester:
     ).assert_outcomes(passed=1)
 
 
-SILENT = """
-from dataclasses import replace
-from pathlib import Path
-from pytest_celery_backends.spec import Identity, Local, Program
-
-def pytest_celery_backends_register(registry):
-    program = Program(
-        binaries=("silent-server",),
-        command=lambda place: ("silent-server",),
-        url=lambda place: f"redis://127.0.0.1:{place.port}/0",
-        identify_binary=lambda text: Identity(product="Redis", version="8"),
-    )
-    source = Local(program=program, places=(str(Path(__file__).parent),))
-    registry.register(replace(registry.get("redis"), sources=(source,)))
-"""
-
-
 def test_a_server_that_never_answers_is_given_up_after_the_timeout(
     run_tests: RunTests, pytester: pytest.Pytester
 ) -> None:
-    pytester.makeconftest(SILENT)
+    pytester.makeconftest(redis_from("silent-server"))
     server = pytester.path / "silent-server"
     server.write_text('#!/bin/sh\n[ "$1" = --version ] && exit 0\necho I say nothing\nexec sleep 60\n')
     server.chmod(0o755)

@@ -211,6 +211,22 @@ def test_on_a_terminal_the_line_is_written_over(project: Project, processes: str
     assert re.search(r"\rcelery backends: started after \d\.\d s *\r\n", text), text
 
 
+def test_what_the_first_test_needs_is_imported_before_it(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sqlalchemy")
+    for option in OPTIONS:
+        monkeypatch.delenv(option.variable, raising=False)
+    pytester.makeconftest(
+        "import sys\n"
+        "def pytest_runtest_logstart():\n"
+        "    print('before', {'sqlalchemy', 'celery.backends.database', 'celery.worker'} <= set(sys.modules))\n"
+    )
+    pytester.makepyfile("import pytest\n@pytest.mark.backends('sqlite')\ndef test_one():\n    pass\n")
+    result = pytester.runpytest_subprocess("-s", "-p", "no:cacheprovider", timeout=60)
+    result.stdout.fnmatch_lines(["*before True*"])
+
+
 def test_the_start_is_no_part_of_a_tests_time(project: Project) -> None:
     project.run("slow")
     seconds = [float(line.split()[-1]) for line in (project.place / "seconds").read_text().splitlines()]

@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from running import RunTests
-
-CONFTEST = """
-import sys
-import pytest
-
-asked = []
-
-def watch(event, args):
-    if event == "socket.getaddrinfo":
-        asked.append(str(args[0]))
-    elif event == "socket.connect":
-        asked.append(str(args[1]))
-
-sys.addaudithook(watch)
-
-@pytest.fixture(scope="session")
-def celery_backends_app():
-    from celery import Celery
-    return Celery("shop", broker="redis://production.invalid:6379/0", backend="redis://production.invalid:6379/1")
-
-def pytest_sessionfinish():
-    print("ASKED FOR PRODUCTION:", [where for where in asked if "invalid" in where])
-    print("WATCHED:", len(asked) > 0)
-"""
+from running import RunTests, watched_production
 
 
 def test_no_connection_is_attempted_to_the_production_urls(
     run_tests: RunTests, pytester: pytest.Pytester
 ) -> None:
-    pytester.makeconftest(CONFTEST)
+    pytester.makeconftest(
+        watched_production(
+            'broker="redis://production.invalid:6379/0", backend="redis://production.invalid:6379/1"'
+        )
+    )
     result = run_tests(
         "from celery import chain, group\n"
         "@pytest.mark.backends('redis', 'postgres', 'sqlite', 'filesystem', 'rpc-memory', 'memory')\n"
@@ -53,7 +33,11 @@ def test_no_connection_is_attempted_to_the_production_urls(
 
 
 def test_the_watch_sees_an_app_that_is_not_rewired(run_tests: RunTests, pytester: pytest.Pytester) -> None:
-    pytester.makeconftest(CONFTEST)
+    pytester.makeconftest(
+        watched_production(
+            'broker="redis://production.invalid:6379/0", backend="redis://production.invalid:6379/1"'
+        )
+    )
     result = run_tests(
         "def test_unmarked(celery_backends_app):\n"
         "    with pytest.raises(Exception):\n"

@@ -6,7 +6,8 @@ import pytest
 
 from pytest_celery_backends.keeping import how_to_reach, how_to_reach_all
 from pytest_celery_backends.registry import Registry
-from pytest_celery_backends.spec import Identity, ProviderKind, Service
+from pytest_celery_backends.sources import Identity, ProviderKind
+from pytest_celery_backends.spec import Service
 
 
 def _service(backend: str, url: str, handle: dict[str, str], provider: ProviderKind = "local") -> Service:

@@ -16,7 +16,8 @@ from pytest_celery_backends.pool import ServicePool
 from pytest_celery_backends.registry import Registry
 from pytest_celery_backends.run import Run
 from pytest_celery_backends.selection import Choice
-from pytest_celery_backends.spec import Availability, BackendSpec, Driver, Identity, ProviderKind, Service
+from pytest_celery_backends.sources import Identity, ProviderKind
+from pytest_celery_backends.spec import Availability, BackendSpec, Driver, Service
 
 HERE = Availability(works=True, identity=Identity(product="Redis", version="8.0.2"))
 

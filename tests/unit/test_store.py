@@ -16,7 +16,8 @@ from pytest_celery_backends.backends.redis import SPEC as REDIS
 from pytest_celery_backends.errors import StartFailed, Unavailable
 from pytest_celery_backends.pool import ServicePool
 from pytest_celery_backends.registry import Registry
-from pytest_celery_backends.spec import Availability, BackendSpec, Identity, ProviderKind, Service
+from pytest_celery_backends.sources import Identity, ProviderKind
+from pytest_celery_backends.spec import Availability, BackendSpec, Service
 from pytest_celery_backends.store import LONGEST_PATH, ServiceStore, SharedPool, fingerprint
 
 HERE = Identity(product="Redis", version="8.0.2")

@@ -14,7 +14,8 @@ from celery import Celery
 
 from pytest_celery_backends.decoding import decoder
 from pytest_celery_backends.registry import Registry
-from pytest_celery_backends.spec import BuiltIn, Namespace, Probe, ProbeContext, Service
+from pytest_celery_backends.sources import BuiltIn
+from pytest_celery_backends.spec import Namespace, Probe, ProbeContext, Service
 from pytest_celery_backends.wiring import rewired
 
 pytest.importorskip("django_celery_results")

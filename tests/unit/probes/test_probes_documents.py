@@ -19,15 +19,8 @@ from celery import Celery
 
 from pytest_celery_backends.decoding import decoder
 from pytest_celery_backends.registry import Registry
-from pytest_celery_backends.spec import (
-    Identity,
-    Namespace,
-    NotReady,
-    Probe,
-    ProbeContext,
-    Refused,
-    Service,
-)
+from pytest_celery_backends.sources import Identity
+from pytest_celery_backends.spec import Namespace, NotReady, Probe, ProbeContext, Refused, Service
 
 # pydocumentdb compares texts by identity, of which Python warns where it compiles it.
 pytestmark = pytest.mark.filterwarnings("ignore::SyntaxWarning")

@@ -18,7 +18,8 @@ from pytest_celery_backends.decoding import decoder
 from pytest_celery_backends.probes.gcs import connected, identify, probe, reached, sweep
 from pytest_celery_backends.providers import make_provider
 from pytest_celery_backends.providers.run_directory import RunDirectory
-from pytest_celery_backends.spec import Identity, Namespace, NotReady, ProbeContext, Refused, Service
+from pytest_celery_backends.sources import Identity
+from pytest_celery_backends.spec import Namespace, NotReady, ProbeContext, Refused, Service
 
 pytest.importorskip("google.cloud.storage")
 

@@ -12,7 +12,8 @@ from celery import Celery
 
 from pytest_celery_backends.probes.mongodb import connected, identify, sweep
 from pytest_celery_backends.registry import Registry
-from pytest_celery_backends.spec import Identity, Namespace, NotReady, Refused, Service
+from pytest_celery_backends.sources import Identity
+from pytest_celery_backends.spec import Namespace, NotReady, Refused, Service
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pytest_celery_backends.registry import Registry
-from pytest_celery_backends.spec import Container, Identity, Namespace, NotReady, Place, Service
+from pytest_celery_backends.sources import Container, Identity, Place
+from pytest_celery_backends.spec import Namespace, NotReady, Service
 
 URLS = {
     "mssql": "mssql://sa:p%40ss@127.0.0.1:PORT/master",

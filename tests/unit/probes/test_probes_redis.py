@@ -12,7 +12,8 @@ from redis import Redis
 
 from pytest_celery_backends.probes.redis import identify
 from pytest_celery_backends.registry import Registry
-from pytest_celery_backends.spec import Identity, Namespace, NotReady, ProbeContext, Refused, Service
+from pytest_celery_backends.sources import Identity
+from pytest_celery_backends.spec import Namespace, NotReady, ProbeContext, Refused, Service
 
 # Celery 5.7 calls what redis-py 8.1 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated:DeprecationWarning")
