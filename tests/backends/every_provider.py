@@ -5,20 +5,27 @@ pytest tests/backends/every_provider.py
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
+from witness import PROC, containers, is_loopback, is_there, processes
 
 from pytest_celery_backends import Registry
 from pytest_celery_backends.options import resolve
+from pytest_celery_backends.providers.groups import wait_until
 from pytest_celery_backends.run import Run
 from pytest_celery_backends.selection import Choice
 
 TESTS: Final = Path(__file__).with_name("test_every_backend.py")
 ROOT: Final = TESTS.parents[2]
+SUPPORT: Final = ROOT / "tests" / "support"
 #: Seconds for one backend: a server's start, and some twenty tests.
 LIMIT: Final = 180
 PAIRS: Final = [
@@ -27,6 +34,22 @@ PAIRS: Final = [
     for source in Registry().get(name).sources
     if source.kind != "external" and not Registry().get(name).not_verified
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """A run that has ended, and the file in which its witness noted what it had."""
+
+    backend: str
+    provider: str
+    done: subprocess.CompletedProcess[str]
+    file: Path
+
+    @cached_property
+    def noted(self) -> dict[str, Any]:
+        assert self.file.exists(), self.done.stdout[-4000:] + self.done.stderr[-2000:]
+        found: dict[str, Any] = json.loads(self.file.read_text())
+        return found
 
 
 def why_not(backend: str, provider: str) -> str:
@@ -39,19 +62,56 @@ def why_not(backend: str, provider: str) -> str:
         run.close()
 
 
-@pytest.mark.parametrize(("backend", "provider"), PAIRS)
-def test_all_tests_pass(backend: str, provider: str) -> None:
+@pytest.fixture(scope="module", params=PAIRS, ids="-".join)
+def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """One run for all tests here."""
+    backend, provider = request.param
     if reason := why_not(backend, provider):
         pytest.skip(reason)
     options = [f"--celery-backends={backend}", f"--celery-backends-provider={backend}={provider}"]
+    file = tmp_path_factory.mktemp("witness") / "noted.json"
+    path = os.pathsep.join([str(SUPPORT), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", str(TESTS), *options, "-p", "no:cacheprovider", "-rfE"],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            str(TESTS),
+            *options,
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "witness",
+            "-rfE",
+        ],
         cwd=ROOT,
+        env={**os.environ, "WITNESS": str(file), "PYTHONPATH": path},
         capture_output=True,
         text=True,
         timeout=LIMIT,
         check=False,
     )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-    assert f"({provider})" in done.stdout
-    print(done.stdout.splitlines()[-1])
+    return Ran(backend=backend, provider=provider, done=done, file=file)
+
+
+def test_all_tests_pass(ran: Ran) -> None:
+    assert ran.done.returncode == 0, ran.done.stdout[-4000:] + ran.done.stderr[-2000:]
+    assert f"({ran.provider})" in ran.done.stdout
+    print(ran.done.stdout.splitlines()[-1])
+
+
+def test_only_this_machine_could_reach_its_servers(ran: Ran) -> None:
+    if ran.provider != "container" and not PROC.exists():
+        pytest.skip("the system does not tell who listens")
+    hosts = ran.noted["hosts"]
+    assert bool(hosts) == Registry().get(ran.backend).needs_server, "it was seen where they listened"
+    assert [host for host in hosts if not is_loopback(host)] == []
+
+
+def test_nothing_is_left(ran: Ran) -> None:
+    directory = Path(ran.noted["directory"])
+    assert not directory.exists()
+    assert processes(directory, ran.noted["groups"]) == []
+    if ran.provider == "container":
+        assert containers(ran.noted["run"]) == []
+        assert wait_until(lambda: not is_there(ran.noted["reaper"]), 15)
