@@ -240,7 +240,8 @@ def _verified(spec: BackendSpec, runs: Sequence[Run]) -> str:
 def _verified_briefly(spec: BackendSpec, runs: Sequence[Run]) -> str:
     if spec.not_verified:
         return f"not verified: {spec.not_verified}"
-    return ", ".join(dict.fromkeys(f"{run['server']} ({run['provider']})" for run in runs)) or "-"
+    held = (run for run in runs if run["passed"] and not run["failed"])
+    return ", ".join(dict.fromkeys(f"{run['server']} ({run['provider']})" for run in held)) or "-"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

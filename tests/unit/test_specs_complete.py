@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -15,6 +16,8 @@ ROOT = Path(__file__).parents[2]
 NAMES = Registry().names
 #: Two names of one thing.
 SAME = {"database": "db"}
+#: What docs/generate.py --verify found, by backend.
+VERIFIED = json.loads((ROOT / "docs" / "reference" / "verified.json").read_text(encoding="utf-8"))
 
 
 def _spec(name: str) -> BackendSpec:
@@ -75,3 +78,17 @@ def test_an_image_has_a_tag(name: str) -> None:
     source = _spec(name).source("container")
     if isinstance(source, Container):
         assert source.tag
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_backend_was_verified_or_says_why_not(name: str) -> None:
+    assert bool(VERIFIED.get(name)) != bool(_spec(name).not_verified)
+
+
+def test_no_run_that_is_noted_is_of_a_backend_that_is_gone() -> None:
+    assert sorted(set(VERIFIED) - set(NAMES)) == []
+
+
+@pytest.mark.parametrize("name", sorted(VERIFIED))
+def test_all_tests_passed_in_every_run_that_is_noted(name: str) -> None:
+    assert [run for run in VERIFIED[name] if run["failed"] or run["passed"] < 1] == []
