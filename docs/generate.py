@@ -17,6 +17,7 @@ import importlib
 import json
 import pprint
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -175,7 +176,7 @@ def _facts(spec: BackendSpec) -> Iterator[list[str]]:
 
 def _install(spec: BackendSpec) -> str:
     if spec.extra:
-        return f"pip install 'pytest-celery-backends[{spec.extra}]'"
+        return shlex.join(["pip", "install", f"pytest-celery-backends[{spec.extra}]"])
     return " ".join(["pip install pytest-celery-backends", *(each.distribution for each in spec.drivers)])
 
 
@@ -186,7 +187,7 @@ def _kind(source: Source) -> str:
 def _source(spec: BackendSpec, source: Source) -> str:
     if isinstance(source, External):
         schemes = ", ".join(_code(f"{scheme}://") for scheme in source.schemes)
-        option = _code(f"--celery-backends-url='{spec.name}={source.example}'")
+        option = _code(f"--celery-backends-url={shlex.quote(f'{spec.name}={source.example}')}")
         return f"**external**, a server of your own: {option}; URLs begin with {schemes}"
     if isinstance(source, Container):
         return f"**container**: {_code(f'{source.image}:{source.tag}')}"

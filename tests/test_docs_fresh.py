@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from pytest_celery_backends import Registry
+from pytest_celery_backends.sources import External
+
 ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs" / "reference" / "backends").glob("*.md"))
 
 
 def test_the_pages_of_the_backends_are_what_would_be_written_now() -> None:
@@ -41,3 +49,28 @@ print(generate.pages(specs, {"redis": runs})[generate.REFERENCE / "backends.md"]
 def test_a_backend_is_verified_on_no_server_where_tests_failed() -> None:
     (line,) = [line for line in asked(RUNS).splitlines() if line.startswith("| [redis]")]
     assert line.split(" | ")[-1] == "Redis 1 (local) |"
+
+
+def commands(page: Path, where: str) -> list[str]:
+    """What a page gives to type, on the lines that begin in some way."""
+    lines = [line for line in page.read_text(encoding="utf-8").splitlines() if re.match(where, line)]
+    found = [command.replace("\\|", "|") for line in lines for command in re.findall("`([^`]+)`", line)]
+    return [command for command in found if " " in command or command.startswith("--")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_shell_takes_the_commands_on_a_page_as_they_are_meant(page: Path) -> None:
+    """No character has a meaning for it but the one between two commands."""
+    found = commands(page, r"\| (install|look into)|- \*\*(external|local)")
+    assert found
+    for command in found:
+        assert shlex.split(command)
+        assert re.findall(r"[^\w\s@%+=:,./|-]", re.sub("'[^']*'", "", command)) == [], command
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_option_on_a_page_gives_the_url_of_the_example(page: Path) -> None:
+    sources = Registry().get(page.stem).sources
+    examples = [source.example for source in sources if isinstance(source, External)]
+    options = [shlex.split(option) for option in commands(page, r"- \*\*external")]
+    assert options == [[f"--celery-backends-url={page.stem}={example}"] for example in examples]

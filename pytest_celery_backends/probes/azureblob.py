@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final
@@ -13,14 +14,13 @@ from .documents import Document, DocumentProbe
 from .http_json import LIMIT
 
 SCHEME: Final = "azureblockblob"
-#: What a user types, in quotes for the shell.
 EXAMPLE: Final = (
-    f"'{SCHEME}://DefaultEndpointsProtocol=https;AccountName=NAME;AccountKey=KEY;"
-    "EndpointSuffix=core.windows.net'"
+    f"{SCHEME}://DefaultEndpointsProtocol=https;AccountName=NAME;AccountKey=KEY;"
+    "EndpointSuffix=core.windows.net"
 )
 #: How servers name themselves: an emulator is not to be taken for the real one.
 _SERVER: Final = re.compile(r"(\w+)-Blob/(\S+)")
-_PLEASE: Final = f"--celery-backends-url=azureblob={EXAMPLE}"
+_PLEASE: Final = f"--celery-backends-url={shlex.quote(f'azureblob={EXAMPLE}')}"
 
 
 def connected(url: str, limit: float) -> Any:
@@ -86,7 +86,9 @@ def client_command(url: str) -> str:
     >>> client_command("azureblockblob://AccountName=celery;AccountKey=c2VjcmV0")
     "az storage container list --output table --connection-string 'AccountName=celery;AccountKey=c2VjcmV0'"
     """
-    return f"az storage container list --output table --connection-string '{url.partition('://')[2]}'"
+    return (
+        f"az storage container list --output table --connection-string {shlex.quote(url.partition('://')[2])}"
+    )
 
 
 def container_of(namespace: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from ..spec import NotReady, ProbeContext, Refused, Side
 from .documents import Document, DocumentProbe
 from .http_json import LIMIT
 
-#: What a user types, in quotes for the shell.
-EXAMPLE: Final = "'gs://BUCKET/PATH?gcs_project=PROJECT'"
+EXAMPLE: Final = "gs://BUCKET/PATH?gcs_project=PROJECT"
+_PLEASE: Final = f"--celery-backends-url={shlex.quote(f'gcs={EXAMPLE}')}"
 #: Names an emulator in a URL; other clients take one from the variable of this name.
 EMULATOR: Final = "storage_emulator_host"
 _NEEDS_FIRESTORE: Final = (
@@ -86,9 +87,9 @@ def identify(url: str, limit: float) -> Identity:
     """What the service at *url* says it is; an emulator is refused where Celery could not use it."""
     place = place_of(url)
     if not place.bucket or not place.project:
-        raise Refused("the URL names no bucket or no project", f"--celery-backends-url=gcs={EXAMPLE}")
+        raise Refused("the URL names no bucket or no project", _PLEASE)
     if place.emulator and celery_release() >= (5, 5):
-        raise Refused(_NEEDS_FIRESTORE, f"--celery-backends-url=gcs={EXAMPLE}")
+        raise Refused(_NEEDS_FIRESTORE, _PLEASE)
     return reached(url, limit)
 
 
