@@ -68,15 +68,34 @@ def test_waits(n):
 """
 
 
+#: A plugin of every process: a server that no test uses is seen by nobody else.
+STARTS = """
+import os
+import sys
+from pathlib import Path
+
+def note(event, args):
+    if event == "subprocess.Popen" and len(args[1]) > 4 and args[2]:
+        server, directory = Path(args[1][4]).name, Path(args[2]).parent
+        if server in ("valkey-server", "redis-server", "postgres"):
+            with open("starts", "a") as file:
+                file.write(directory.name.rpartition("-")[0] + chr(10))
+
+sys.addaudithook(note)
+"""
+
+
 class Distributed:
     """A run of pytest in processes of their own."""
 
     def __init__(self, place: Path, source: str, *args: str) -> None:
         self.place = place
         (place / "test_it.py").write_text(HEAD + source)
+        (place / "noting_starts.py").write_text(STARTS)
         dropped = {"CI", "PYTEST_XDIST_WORKER", *(option.variable for option in OPTIONS)}
         kept = {name: value for name, value in os.environ.items() if name not in dropped}
-        plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-p celery_backends -p xdist"}
+        added = "-p celery_backends -p xdist -p noting_starts"
+        plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": added}
         self.process = subprocess.Popen(
             # a shell that starts its jobs in the background has them ignore SIGINT
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
@@ -102,6 +121,12 @@ class Distributed:
         file = self.place / "noted"
         lines = file.read_text().splitlines() if file.exists() else []
         return [line.split(" ") for line in lines]
+
+    @property
+    def starts(self) -> Counter[str]:
+        """How many servers were started, by backend."""
+        file = self.place / "starts"
+        return Counter(file.read_text().split() if file.exists() else ())
 
     @property
     def left(self) -> list[object]:
@@ -143,6 +168,7 @@ def test_one_server_per_backend_serves_every_process_in_a_namespace_of_its_own(
     assert run.process.returncode == 0, lines
     for backend in ("redis", "postgres"):
         assert len({each[2] for each in run.noted if each[1] == backend}) == 1
+    assert run.starts == {"redis": 1, "postgres": 1}
     prefixes = {(each[0], "_".join(each[4].split("_")[:2])) for each in run.noted if each[4]}
     assert (
         len(prefixes) == len({prefix for _, prefix in prefixes}) == len({process for process, _ in prefixes})
@@ -170,6 +196,7 @@ def test_a_process_that_dies_takes_no_server_with_it(distribute: Distribute) -> 
     lines = run.lines()
     assert re.search("1 failed, 7 passed", lines[-1]), lines
     assert len({each[2] for each in run.noted}) == 1
+    assert run.starts == {"redis": 1}
     assert len(Counter(each[0] for each in run.noted)) >= 2
     assert wait_until(lambda: not run.left, 5), run.left
 
@@ -229,6 +256,7 @@ def test_a_server_for_one_process_only_is_started_for_each(distribute: Distribut
     assert run.process.returncode == 0, lines
     pairs = {(each[0], each[2]) for each in run.noted if each[1] == "redis"}
     assert len(pairs) == len({server for _, server in pairs}) == len({process for process, _ in pairs})
+    assert run.starts == {"redis": len(pairs), "postgres": 1}
     assert run.left == []
 
 
