@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, metadata, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+from pytest_celery_backends.celery_release import celery_release
 from pytest_celery_backends.registry import ABSENT, Registry
 from pytest_celery_backends.sources import Container, External
 from pytest_celery_backends.spec import BackendSpec
@@ -18,6 +24,14 @@ NAMES = Registry().names
 SAME = {"database": "db"}
 #: What docs/generate.py --verify found, by backend.
 VERIFIED = json.loads((ROOT / "docs" / "reference" / "verified.json").read_text(encoding="utf-8"))
+
+
+#: What each extra requires; Python 3.10 reads no TOML.
+_TABLE = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("[project.optional-dependencies]")[2]
+EXTRAS: dict[str, list[str]] = {
+    name: ast.literal_eval(listed)
+    for name, listed in re.findall(r"^(\w+) = (\[.*?\])$", _TABLE.partition("\n[")[0], re.M | re.S)
+}
 
 
 def _spec(name: str) -> BackendSpec:
@@ -54,10 +68,37 @@ def test_a_spec_says_what_users_are_shown(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_spec_with_drivers_has_an_extra_that_brings_them(name: str) -> None:
     spec = _spec(name)
-    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")  # Python 3.10 reads no TOML
-    table = project.partition("[project.optional-dependencies]")[2].partition("\n[")[0]
     assert bool(spec.drivers) == bool(spec.extra)
-    assert spec.extra in {*re.findall(r"^(\w+) = ", table, re.M), ""}
+    assert spec.extra in {*EXTRAS, ""}
+
+
+def _brought(text: str) -> Iterator[str]:
+    """The packages that a requirement brings, as far as those are installed that know."""
+    wanted = Requirement(text)
+    yield canonicalize_name(wanted.name)
+    try:
+        further = list(map(Requirement, requires(wanted.name) or ()))
+    except PackageNotFoundError:
+        return
+    for each in further:
+        environments = [{"extra": extra} for extra in ("", *wanted.extras)]
+        if each.marker is None or any(map(each.marker.evaluate, environments)):
+            yield from _brought(str(each)) if each.extras else [canonicalize_name(each.name)]
+
+
+def _is_in_celery(text: str) -> bool:
+    """Whether the Celery that is installed has the extra that a requirement names: an older one may not."""
+    wanted = Requirement(text)
+    return wanted.name != "celery" or wanted.extras <= set(metadata("celery").get_all("Provides-Extra") or ())
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if _spec(name).extra])
+def test_the_extra_of_a_backend_brings_its_drivers(name: str) -> None:
+    spec = _spec(name)
+    if celery_release() < (5, 7) and not all(map(_is_in_celery, EXTRAS[spec.extra])):
+        pytest.skip("this Celery has no such extra")
+    brought = {package for each in EXTRAS[spec.extra] for package in _brought(each)}
+    assert {canonicalize_name(driver.distribution) for driver in spec.drivers} - brought == set()
 
 
 @pytest.mark.parametrize("name", NAMES)
