@@ -37,7 +37,7 @@ SPEC: Final = BackendSpec(
         External(schemes=("cosmosdbsql",), example="cosmosdbsql://:KEY@ACCOUNT.documents.azure.com:443"),
         Container(
             image="mcr.microsoft.com/cosmosdb/linux/azure-cosmos-emulator",
-            tag="vnext-preview",
+            tag="vnext-EN20251223",
             port=8081,
             same_ports=1,  # it tells clients where it is
             url=lambda place: f"cosmosdbsql://:{quote(_key(place), safe='')}@{place.host}:{place.ports[0]}",

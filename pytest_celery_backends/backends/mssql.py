@@ -33,7 +33,7 @@ SPEC: Final = BackendSpec(
         ),
         Container(
             image="mcr.microsoft.com/mssql/server",
-            tag="2022-latest",
+            tag="2022-CU14-ubuntu-22.04",
             port=1433,
             url=lambda place: f"mssql://sa:{_password(place)}@{place.host}:{place.port}/master",
             environment=lambda place: {"ACCEPT_EULA": "Y", "MSSQL_SA_PASSWORD": _password(place)},
