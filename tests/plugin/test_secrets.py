@@ -12,8 +12,13 @@ from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 
+from pytest_celery_backends.options import resolve
+from pytest_celery_backends.run import Run as PytestRun
+from pytest_celery_backends.selection import Choice
+
 TESTS = """
 import os
+import re
 import warnings
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,7 +36,8 @@ def where(result_backend, result_service):
     '''Notes the passwords, for whoever looks for them afterwards.'''
     for url in (result_service.url, result_backend.url):
         with Path(os.environ["PASSWORDS"]).open("a") as file:
-            file.write(f"{urlsplit(url).password or ''}\\n")
+            named = re.findall("(?:AccountKey|_password)=([^;&]+)", url)
+            file.write(" ".join([urlsplit(url).password or "", *named, ""]))
     print(result_service, repr(result_service.url), result_backend.settings)
     warnings.warn(f"ran on {result_service}")
     return result_service
@@ -155,6 +161,40 @@ def test_a_private_servers_password_is_nowhere(style: tuple[str, ...], run: Run,
     assert _leaks(_passwords(tmp_path), ran, tmp_path) == []
     assert f"{2 * FAILURES - 2} failed, 2 passed" in ran.stdout  # test_teardown passes, then fails
     assert all((tmp_path / "out" / name).exists() for name in ("a.json", "b.md", "c.html", "junit.xml"))
+
+
+#: Their secrets stand in no URL's password, in several places, or in settings of their own.
+PROVIDERS = {
+    "azureblob": ("local", "container"),
+    "dynamodb": ("container",),
+    "mariadb": ("local", "container"),
+    "redis-sentinel": ("local", "embedded", "container"),
+    "rpc": ("local", "container"),
+    "s3": ("container",),
+}
+
+
+def provider_here(backend: str) -> str:
+    """The first provider that can give a backend on this machine; skips where none can."""
+    reasons = []
+    for provider in PROVIDERS[backend]:
+        run = PytestRun(resolve({"celery_backends_provider": [provider]}, {}, {}), lambda registry: None)
+        try:
+            error = run.plan(Choice(name=backend)).error
+        finally:
+            run.close()
+        if error is None:
+            return provider
+        reasons.append(error.cause)
+    pytest.skip(", ".join(reasons))
+
+
+@pytest.mark.parametrize("backend", PROVIDERS)
+def test_nor_is_a_secret_that_is_no_urls_password(backend: str, run: Run, tmp_path: Path) -> None:
+    ran = run("-vv", "-l", "--tb=long", *REPORTS, backends=backend, provider=provider_here(backend))
+    assert ran.returncode == pytest.ExitCode.TESTS_FAILED, ran.stdout + ran.stderr
+    assert f"{FAILURES - 1} failed, 1 passed" in ran.stdout, ran.stdout[-2000:]
+    assert _leaks(_passwords(tmp_path), ran, tmp_path) == []
 
 
 def test_nor_is_it_under_xdist(run: Run, tmp_path: Path) -> None:
