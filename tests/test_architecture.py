@@ -23,7 +23,7 @@ LAYERS: Final[dict[int, tuple[str, ...]]] = {
     0: ("errors", "capabilities"),
     1: (
         *("spec", "sources", "masking", "celery_release", "queues", "vhost", "amqp_names"),
-        *("sessions", "pubsub", "database_limits", "mysql_server"),
+        *("sessions", "pubsub", "database_limits", "mysql_server", "python_servers"),
         *("redis_server", "certificates", "syntax_trees", "memcache_sockets"),
     ),
     2: ("probes", "probes.*", "providers", "providers.*", "backends", "backends.*"),

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ..capabilities import Capability, no
 from ..probes.consul import PORT, ConsulProbe, client_command, identify, sweep
-from ..sources import Container, External
+from ..sources import Container, External, Identity, Local, Place, Program
 from ..spec import BackendSpec, Driver, Namespace, Service
+
+#: Consul 1.14 and later listen on one more port, unless they are told not to by a flag that older ones refuse.
+_SCRIPT: Final = """\
+case $("$0" agent -help 2>&1) in
+*-grpc-tls-port*) set -- "$@" -grpc-tls-port -1 ;;
+esac
+exec "$0" "$@"
+"""
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:
@@ -22,6 +31,39 @@ def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:
     }
 
 
+def _agent(place: Place) -> Sequence[str]:
+    # It shall not ask the world for newer releases.
+    return ("agent", "-dev", "-client", place.host, "-hcl", "disable_update_check = true")
+
+
+def _command(place: Place) -> Sequence[str]:
+    """The ports that a server alone has no use for are off."""
+    http, server, gossip = map(str, place.ports)
+    used = ("-bind", place.host, "-http-port", http, "-server-port", server, "-serf-lan-port", gossip)
+    unused = ("-serf-wan-port", "-1", "-dns-port", "-1", "-grpc-port", "-1")
+    return ("/bin/sh", "-c", _SCRIPT, str(place.binaries / "consul"), *_agent(place), *used, *unused)
+
+
+def _url(place: Place) -> str:
+    return f"consul://{place.host}:{place.port}"
+
+
+def _identify_binary(text: str) -> Identity:
+    found = re.match(r"Consul v(\d+(?:\.\d+)*)", text)
+    if found is None:
+        raise ValueError(text)
+    return Identity(product="Consul", version=found[1])
+
+
+_PROGRAM: Final = Program(
+    binaries=("consul",),
+    command=_command,
+    url=_url,
+    identify_binary=_identify_binary,
+    ports=3,
+    stop_signal="SIGKILL",  # all is in memory
+)
+
 SPEC: Final = BackendSpec(
     name="consul",
     title="Consul",
@@ -32,13 +74,10 @@ SPEC: Final = BackendSpec(
             image="hashicorp/consul",
             tag="1.8",
             port=PORT,
-            url=lambda place: f"consul://{place.host}:{place.port}",
-            # The first word is not left to the image; the agent shall not ask the world for newer releases.
-            command=lambda place: (
-                *("consul", "agent", "-dev", "-client", place.host),
-                *("-hcl", "disable_update_check = true"),
-            ),
+            url=_url,
+            command=lambda place: ("consul", *_agent(place)),  # the first word is not left to the image
         ),
+        Local(program=_PROGRAM),
     ),
     identify=identify,
     settings=_settings,

@@ -10,7 +10,8 @@ from ..capabilities import Capability, no
 from ..celery_release import limits, since
 from ..probes.aws import account
 from ..probes.dynamodb import client_command, identify, probe, sweep
-from ..sources import Container, External
+from ..python_servers import moto
+from ..sources import Container, External, Place
 from ..spec import BackendSpec, Driver, Namespace, Service
 
 
@@ -27,6 +28,10 @@ def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:
     }
 
 
+def _url(place: Place) -> str:
+    return f"dynamodb://celery:{place.password}@{place.host}:{place.port}"
+
+
 SPEC: Final = BackendSpec(
     name="dynamodb",
     title="DynamoDB",
@@ -38,9 +43,10 @@ SPEC: Final = BackendSpec(
             image="motoserver/moto",
             tag="5.2.5",
             port=5000,
-            url=lambda place: f"dynamodb://celery:{place.password}@{place.host}:{place.port}",
+            url=_url,
             version_command=("python3", "-c", "import moto; print(moto.__version__)"),
         ),
+        moto(_url),
     ),
     identify=identify,
     settings=_settings,

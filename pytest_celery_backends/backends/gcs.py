@@ -6,7 +6,7 @@ https://docs.celeryq.dev/en/stable/userguide/configuration.html#gcs-backend-sett
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ..capabilities import Capability, no
@@ -22,7 +22,8 @@ from ..probes.gcs import (
     sweep,
     use_emulator,
 )
-from ..sources import Container, External
+from ..python_servers import python_wheel
+from ..sources import Container, Embedded, External, Place
 from ..spec import BackendSpec, Driver, Namespace, Service
 
 _BUCKET: Final = "celery"
@@ -42,16 +43,26 @@ def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:
     }
 
 
-#: A source only where Celery can use it: else each run would pull and start it in vain.
+def _url(place: Place) -> str:
+    return f"gs://{_BUCKET}?gcs_project=celery&{EMULATOR}=http://{place.host}:{place.port}"
+
+
+def _arguments(place: Place) -> Sequence[str]:
+    where = (f"--host={place.host}", f"--port={place.port}")
+    return ("start", "--in-memory", f"--default-bucket={_BUCKET}", *where)
+
+
+#: Sources only where Celery can use them: else each run would pull and start one in vain.
 CONTAINER: Final = Container(
-    image="oittaa/gcp-storage-emulator",
-    tag="v2026.07.19",
-    port=8080,
-    url=lambda place: f"gs://{_BUCKET}?gcs_project=celery&{EMULATOR}=http://{place.host}:{place.port}",
-    command=lambda place: (
-        *("start", "--in-memory", f"--default-bucket={_BUCKET}"),
-        *(f"--host={place.host}", f"--port={place.port}"),
-    ),
+    image="oittaa/gcp-storage-emulator", tag="v2026.07.19", port=8080, url=_url, command=_arguments
+)
+WHEEL: Final = python_wheel(
+    distribution="gcp-storage-emulator",
+    package="gcp_storage_emulator",
+    product="gcp-storage-emulator",
+    extra="gcs-emulator",
+    arguments=lambda place: ("-m", "gcp_storage_emulator", *_arguments(place)),
+    url=_url,
 )
 
 SPEC: Final = BackendSpec(
@@ -60,7 +71,7 @@ SPEC: Final = BackendSpec(
     scheme="gs",
     sources=(
         External(schemes=("gs",), example=EXAMPLE),
-        *((CONTAINER,) if celery_release() < (5, 5) else ()),
+        *((CONTAINER, Embedded(wheels=(WHEEL,))) if celery_release() < (5, 5) else ()),
     ),
     identify=identify,
     settings=_settings,
@@ -73,7 +84,7 @@ SPEC: Final = BackendSpec(
     not_verified=(
         "there is no account where these tests run, and Celery 5.5 and later ask Firestore before they store "
         "anything, which no emulator answers; with Celery 5.4 the tests of all backends ran by hand on "
-        "gcp-storage-emulator"
+        "gcp-storage-emulator, from its image and from its wheel"
     ),
     limits=limits(
         {

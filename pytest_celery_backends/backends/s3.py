@@ -8,7 +8,8 @@ from typing import Any, Final
 from ..capabilities import Capability, no
 from ..probes.aws import account
 from ..probes.s3 import client_command, home, identify, probe, sweep
-from ..sources import Container, External
+from ..python_servers import moto
+from ..sources import Container, External, Place
 from ..spec import BackendSpec, Driver, Namespace, Service
 
 
@@ -27,6 +28,10 @@ def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:
     }
 
 
+def _url(place: Place) -> str:
+    return f"s3://celery:{place.password}@{place.host}:{place.port}"
+
+
 SPEC: Final = BackendSpec(
     name="s3",
     title="S3",
@@ -38,9 +43,10 @@ SPEC: Final = BackendSpec(
             image="motoserver/moto",
             tag="5.2.5",
             port=5000,
-            url=lambda place: f"s3://celery:{place.password}@{place.host}:{place.port}",
+            url=_url,
             version_command=("python3", "-c", "import moto; print(moto.__version__)"),
         ),
+        moto(_url),
     ),
     identify=identify,
     settings=_settings,

@@ -19,8 +19,6 @@ from .process import log_in, stop_process
 from .readiness import QUESTION_SECONDS, another_way, one_line, other_version
 from .run_directory import RunDirectory
 
-INSTALL = "pip install 'pytest-celery-backends[embedded]'"
-
 
 class EmbeddedProvider:
     """Starts servers out of installed wheels, and makes places for backends that live in this process.
@@ -72,10 +70,10 @@ class EmbeddedProvider:
         if choice is None:
             names = " or ".join(wheel.distribution for wheel in source.wheels)
             reason = f"{names} is not installed"
-            return Choice(availability=Availability(works=False, reason=reason, remedy=INSTALL))
+            return Choice(availability=Availability(works=False, reason=reason, remedy=_install(source)))
         if not choice.availability.works and not choice.availability.remedy:
             reason = choice.availability.reason
-            return Choice(availability=Availability(works=False, reason=reason, remedy=INSTALL))
+            return Choice(availability=Availability(works=False, reason=reason, remedy=_install(source)))
         return choice
 
     def _make_built_in(self, spec: BackendSpec, source: BuiltIn, version: str, timeout: float) -> Service:
@@ -93,6 +91,10 @@ class EmbeddedProvider:
             identity=identity,
             handle={"directory": str(directory)} if directory is not None else {},
         )
+
+
+def _install(source: Embedded) -> str:
+    return f"pip install 'pytest-celery-backends[{source.wheels[0].extra}]'"
 
 
 def _check_built_in(spec: BackendSpec, source: BuiltIn, version: str) -> Availability:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +65,9 @@ class Versions:
         binary = binary_in(installation.program, installation.binaries.directory)
         if binary is None:
             return f"no {' or '.join(installation.program.binaries)} in {installation.binaries.directory}"
+        if installation.program.identify_path is not None:
+            # Not kept: the binary may be an interpreter, which runs more than one of these.
+            return _from_path(binary, installation.program.identify_path)
         if binary not in self._answers:
             self._answers[binary] = _ask(binary, installation.program, self._environment)
         return self._answers[binary]
@@ -104,12 +107,14 @@ def _lack(installation: Installation) -> str:
         return f"{binary} did not work: {one_line(error)}"
 
 
+def _from_path(binary: Path, identify_path: Callable[[Path], Identity]) -> Identity | str:
+    try:
+        return identify_path(binary.resolve())
+    except ValueError:
+        return f"the path of {binary} does not tell a version"
+
+
 def _ask(binary: Path, program: Program, environment: Mapping[str, str]) -> Identity | str:
-    if program.identify_path is not None:
-        try:
-            return program.identify_path(binary.resolve())
-        except ValueError:
-            return f"the path of {binary} does not tell a version"
     try:
         answer = subprocess.run(
             [binary, program.version_option],

@@ -175,6 +175,9 @@ class Attempt:
                 failure = self._failed(f"{self.spec.name} refused its own password or database", reason)
         else:
             check_alive()
+            known = self.launch.identity
+            if known and known.product == identity.product and not identity.version:
+                return known  # some servers tell no version: then it is the one of what was started
             return identity
         raise failure
 

@@ -238,6 +238,8 @@ def test_the_users_own_table_schemas_do_not_lead_out_of_the_namespace(name: str)
             "MariaDB 10.11.19",
         ),
         ("mysql", "/usr/sbin/mysqld  Ver 9.7.4 for Linux on x86_64 (MySQL Community Server)", "MySQL 9.7.4"),
+        ("consul", "Consul v1.8.7\nProtocol 2 spoken by default, understands 2 to 3", "Consul 1.8.7"),
+        ("mongodb", 'db version v8.0.4\nBuild Info: {\n    "version": "8.0.4"', "MongoDB 8.0.4"),
     ],
 )
 def test_binaries_are_told_apart_by_what_they_print(name: str, text: str, identity: str) -> None:
@@ -246,7 +248,7 @@ def test_binaries_are_told_apart_by_what_they_print(name: str, text: str, identi
     assert str(source.program.identify_binary(text)) == identity
 
 
-@pytest.mark.parametrize("name", ["mariadb", "mysql", "postgres", "redis"])
+@pytest.mark.parametrize("name", ["consul", "mariadb", "mongodb", "mysql", "postgres", "redis"])
 def test_what_another_program_prints_is_no_version(name: str) -> None:
     source = _spec(name).source("local")
     assert isinstance(source, Local)
@@ -285,7 +287,7 @@ def test_the_tasks_of_rpc_go_over_its_own_broker() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["mariadb", "mysql", "postgres", "redis"])
+@pytest.mark.parametrize("name", ["mariadb", "mongodb", "mysql", "postgres", "redis"])
 def test_no_password_is_on_a_private_servers_command_line(name: str, tmp_path: Path) -> None:
     place = Place(binaries=tmp_path, directory=tmp_path, port=1, password="s3cret")
     spec = _spec(name)

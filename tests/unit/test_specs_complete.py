@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from pytest_celery_backends.backends import gcs
 from pytest_celery_backends.celery_release import celery_release
 from pytest_celery_backends.registry import ABSENT, Registry
-from pytest_celery_backends.sources import Container, External
+from pytest_celery_backends.sources import Container, External, Local
 from pytest_celery_backends.spec import BackendSpec
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +63,9 @@ def test_a_spec_says_what_users_are_shown(name: str) -> None:
     assert spec.title
     assert spec.scheme
     assert spec.sources
-    assert spec.not_verified == spec.not_verified.strip().rstrip(".")
+    local = spec.source("local")
+    for reason in (spec.not_verified, local.not_verified if isinstance(local, Local) else ""):
+        assert reason == reason.strip().rstrip(".")
 
 
 @pytest.mark.parametrize("name", NAMES)
