@@ -21,10 +21,14 @@ FIXTURE: Final = "result_backend"
 
 TEST_CASE: Final = """\
 {name} is a unittest.TestCase, whose methods pytest cannot parametrize,
-so @pytest.mark.backends({names}) cannot run them on each backend
+so {asked} cannot run them on each backend
   tried: pytest calls no pytest_generate_tests for methods of a TestCase
   way out: a plain class keeps its methods, and may use fixtures
   type: class {name}:"""
+
+TOO_LATE: Final = """\
+result_backend was asked for while the test was running already
+  type: @pytest.mark.backends("redis")  # on the test"""
 
 FOREIGN: Final = (
     "a 'backends' marker was left alone: another plugin declares one, and none of its names "
@@ -81,12 +85,22 @@ def is_foreign(config: pytest.Config, mark: pytest.Mark, run: Run) -> bool:
 
 
 def _refuse_test_case(collector: pytest.Collector, case: type[TestCase]) -> None:
-    holders = [case, *(value for name, value in vars(case).items() if name.startswith("test"))]
+    members = {name: value for each in reversed(case.__mro__) for name, value in vars(each).items()}
+    holders = [*case.__mro__, *(value for name, value in members.items() if name.startswith("test"))]
     marks = [mark for holder in holders for mark in marks_of(holder) if mark.name == "backends"]
     marks += list(collector.iter_markers("backends"))
     if marks:
         names = ", ".join(map(repr, marks[0].args))
-        raise collector.CollectError(TEST_CASE.format(name=case.__name__, names=names))
+        asked = f"@pytest.mark.backends({names})"
+        raise collector.CollectError(TEST_CASE.format(name=case.__name__, asked=asked))
+
+
+def without_parameters(item: Any) -> str:
+    """Why a test that asks for the fixture has no backend as a parameter."""
+    case = getattr(item, "cls", None)
+    if case is not None and issubclass(case, TestCase):
+        return TEST_CASE.format(name=case.__name__, asked=FIXTURE)
+    return TOO_LATE
 
 
 def parametrize(metafunc: pytest.Metafunc, run: Run) -> None:

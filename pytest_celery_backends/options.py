@@ -96,7 +96,7 @@ OPTIONS: Final = (
     Option(
         "celery_backends_unavailable",
         "what to do with tests on a backend that is not to be had: fail or skip "
-        "(default: fail when CI is set, else skip)",
+        "(default: fail when CI is set or the backend's URL was given, else skip)",
         kind="policy",
         default="skip",
         metavar="fail|skip",

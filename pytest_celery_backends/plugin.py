@@ -123,7 +123,8 @@ def _may_be_marked(collector: pytest.Collector, obj: object) -> bool:
         return False
     holders: list[object] = [obj]
     if isinstance(obj, type) and issubclass(obj, getattr(sys.modules.get("unittest"), "TestCase", ())):
-        holders = [*obj.__mro__, *(value for key, value in vars(obj).items() if key.startswith("test"))]
+        members = [each for parent in obj.__mro__ for each in vars(parent).items()]
+        holders = [*obj.__mro__, *(value for key, value in members if key.startswith("test"))]
     return any(map(_is_marked, holders)) or bool(collector.get_closest_marker("backends"))
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from celery.app.backends import by_url
 
+from .database_tables import own_tables
 from .errors import BackendsError
 from .originals import put_back_attributes
 from .overlay import Overlay
@@ -167,6 +168,7 @@ class Wiring:
         tasks.follow(before, now)
         undo.callback(self._uncover, overlay)
         overlay.push()
+        undo.enter_context(own_tables(overlay.conf, self.backends))
         undo.callback(self._swap_back, dict(app.__dict__))
         self._swap_attributes(overlay)
 

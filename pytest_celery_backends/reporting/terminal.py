@@ -10,7 +10,7 @@ from .matrix import SYMBOLS, WORST_FIRST, Cell, Matrix, Row, tally
 
 #: So many rows that agree are still listed; more become one line.
 LISTED: Final = 40
-SMALLEST_NAME: Final = 24
+SMALLEST_NAME: Final = 23
 LONGEST_HEAD: Final = 20
 GAP: Final = 2
 

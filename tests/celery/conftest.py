@@ -90,7 +90,15 @@ def _snapshot(app: Any) -> dict[str, Any]:
         "pools": [_frozen(dict(group))[1] for group in (pools.connections, pools.producers)],
         "limit of the pools": pools.get_limit(),
         "environment": dict(os.environ),
+        "tables": _tables(),
     }
+
+
+def _tables() -> list[tuple[str, str | None]]:
+    """Name and schema of the tables of Celery's database models, which all apps of the process share."""
+    from celery.backends.database.models import Task, TaskExtended, TaskSet
+
+    return [(model.__table__.name, model.__table__.schema) for model in (Task, TaskExtended, TaskSet)]
 
 
 @pytest.fixture(name="snapshot")

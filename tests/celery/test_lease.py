@@ -18,7 +18,10 @@ from pytest_celery_backends import Service
 from pytest_celery_backends import lease as lease_module
 from pytest_celery_backends.errors import Unavailable, WorkerFailed
 from pytest_celery_backends.leases import Leases, load_backend
+from pytest_celery_backends.options import resolve
 from pytest_celery_backends.registry import Registry
+from pytest_celery_backends.run import Run
+from pytest_celery_backends.selection import Choice
 from pytest_celery_backends.sources import Identity
 from pytest_celery_backends.spec import Driver, Probe
 from pytest_celery_backends.vhost import virtual_host
@@ -44,6 +47,14 @@ def leases() -> Iterator[Leases]:
     leases = Leases("test_lease")
     yield leases
     leases.close()
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Run]:
+    """A run that starts servers of this module's own."""
+    run = Run(resolve({"celery_backends_provider": ["local,embedded"]}, {}, {}), lambda registry: None)
+    yield run
+    run.close()
 
 
 def test_the_worker_is_started_once_for_many_tests(app: Celery, leases: Leases) -> None:
@@ -171,11 +182,19 @@ def process_state() -> dict[str, Any]:
     }
 
 
-def test_the_process_is_as_before_after_a_lease(app: Celery, leases: Leases) -> None:
+@pytest.mark.parametrize("pool", ["solo", "threads"])
+@pytest.mark.parametrize("backend", ["memory", "sqlite", "postgres", "filesystem", "rpc-memory", "redis"])
+def test_the_process_is_as_before_after_a_lease(
+    app: Celery, served: Run, leases: Leases, backend: str, pool: str
+) -> None:
+    choice = Choice(name=backend)
+    if error := served.plan(choice).error:
+        pytest.skip(error.cause)
+    spec, service = served.spec(choice), served.service(choice)
     worker_state.revoked.add("revoked-before")
     before = process_state()
     try:
-        with leases.taken(app, SPEC, SERVICE, {}):
+        with leases.taken(app, spec, service, {"worker_pool": pool}):
             task = app.task(add_up, name="add", shared=False)
             result = task.apply_async((1, 1), countdown=30)
             result.revoke()

@@ -75,6 +75,26 @@ def test_several_wirings_of_one_app_take_turns(
         wiring.close()
 
 
+def test_tables_have_their_own_names_under_each_wiring_and_their_old_ones_afterwards(
+    shop: Any, place_named: Callable[[str], Any], snapshot: Callable[[Any], dict[str, Any]]
+) -> None:
+    names = ("first", "second")
+    places = [place_named("sqlite") for _ in names]
+    wirings = [
+        Wiring(shop, {**place.settings, "database_table_names": {"task": name}}, place.adapt)
+        for name, place in zip(names, places, strict=True)
+    ]
+    before = snapshot(shop)
+    for _ in range(2):
+        for wiring, name in zip(wirings, names, strict=True):
+            wiring.activate()
+            assert shop.backend.task_cls.__table__.name == name
+            wiring.deactivate()
+            assert snapshot(shop) == before
+    for wiring in wirings:
+        wiring.close()
+
+
 def test_each_thread_has_a_backend_object_of_its_own(shop: Any) -> None:
     with rewired(shop, MEMORY) as wiring:
         mine, other = shop.backend, in_thread(lambda: shop.backend)

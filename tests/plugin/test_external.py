@@ -110,15 +110,23 @@ class Foreign:
         self.mark = f"foreign_{uuid4().hex}"
 
     def make(self) -> None:
-        """Keys and a table, named so that a careless tool takes them for its own."""
+        """Keys and tables, named so that a careless tool takes them for its own."""
         client, mark = self._redis, self.mark
         client.set(f"celery-task-meta-{mark}", b"\x00\xffresult")
         client.set(f"pcb-{mark}", b"also not ours")
         client.rpush(f"{mark}:list", "a", "b")
         client.expire(f"{mark}:list", 3600)
         self._run(f"CREATE SCHEMA {mark}")
-        self._run(f"CREATE TABLE {mark}.celery_taskmeta (id serial PRIMARY KEY, task_id text, result bytea)")
+        columns = "result bytea, date_done timestamp DEFAULT '2001-01-01'"
+        self._run(
+            f"CREATE TABLE {mark}.celery_taskmeta (id serial PRIMARY KEY, task_id text, status text, {columns}, "
+            "traceback text, children bytea)"
+        )
+        self._run(
+            f"CREATE TABLE {mark}.celery_tasksetmeta (id serial PRIMARY KEY, taskset_id text, {columns})"
+        )
         self._run(f"INSERT INTO {mark}.celery_taskmeta (task_id, result) VALUES ('{mark}', '\\x00ff')")
+        self._run(f"INSERT INTO {mark}.celery_tasksetmeta (taskset_id, result) VALUES ('{mark}', '\\x00ff')")
 
     def seen(self) -> dict[str, Any]:
         """Byte for byte what is there of ours."""
@@ -126,7 +134,11 @@ class Foreign:
         return {
             "keys": {key: self._redis.dump(key) for key in keys},
             "expires": self._redis.ttl(f"{self.mark}:list") > 0,
-            "rows": self._run(f"SELECT id, task_id, result::text FROM {self.mark}.celery_taskmeta"),
+            "tasks": self._run(f"SELECT t::text FROM {self.mark}.celery_taskmeta t"),
+            "groups": self._run(f"SELECT t::text FROM {self.mark}.celery_tasksetmeta t"),
+            "relations": self._run(
+                f"SELECT relname FROM pg_class WHERE relnamespace = '{self.mark}'::regnamespace ORDER BY 1"
+            ),
         }
 
     def names_of_runs(self) -> set[str]:
@@ -210,7 +222,8 @@ def with_password(url: str, password: str) -> str:
 def test_a_run_leaves_what_was_there_byte_for_byte_and_nothing_of_its_own(
     urls: Mapping[str, str], foreign: Foreign, tmp_path: Path
 ) -> None:
-    postgres = with_password(urls["postgres"], "s3cret")
+    # the tables of others are where this URL leads
+    postgres = schema_url(with_password(urls["postgres"], "s3cret"), foreign.mark)
     before = foreign.seen()
     known = foreign.names_of_runs()
     output = finished(started(tmp_path, {**urls, "postgres": postgres}, "one"))

