@@ -74,6 +74,10 @@ class StartFailed(Unavailable):
     """A server was started (or spoken to) and did not become ready."""
 
 
+class NotPulled(StartFailed):
+    """The server's image is not here, and no registry gave it: nothing was started."""
+
+
 class WorkerFailed(BackendsError):
     """The in-process worker did not start, did not stop, or lost a task."""
 

@@ -11,7 +11,9 @@ import pytest
 from .stash import LEASE, OPTIONS, RUN, SERVER
 
 if TYPE_CHECKING:
-    from .result_backend import ResultBackend, ResultService, ResultWorker
+    from .result_backend import ResultBackend
+    from .result_service import ResultService
+    from .result_worker import ResultWorker
     from .run import Run
     from .selection import Choice
 
@@ -19,11 +21,15 @@ if TYPE_CHECKING:
 @contextmanager
 def told(node: pytest.Item | None = None) -> Iterator[None]:
     """Turn our errors into failures without a traceback of ours."""
-    from .errors import BackendsError
+    from .errors import BackendsError, NotPulled
 
     try:
         yield
     except BackendsError as error:
+        if node is not None and isinstance(error, NotPulled):
+            from .outcomes import leave_out
+
+            leave_out(node, node.config.stash[RUN], error)
         if node is not None and error.log:
             when = "teardown" if LEASE in node.stash else "setup"
             node.add_report_section(when, error.log_title, error.log)
@@ -47,25 +53,20 @@ def celery_backends_settings() -> Mapping[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def _celery_backend(request: pytest.FixtureRequest) -> Choice:
-    """The backend of a test, as a parameter."""
-    if not hasattr(request, "param"):
-        pytest.fail(
-            "result_backend was asked for while the test was running already\n"
-            '  type: @pytest.mark.backends("redis")  # on the test',
-            pytrace=False,
-        )
-    choice: Choice = request.param
-    return choice
+def _celery_backend(request: pytest.FixtureRequest) -> Choice | None:
+    """The backend of a test, as a parameter; None where pytest made no parameters for the test."""
+    return getattr(request, "param", None)
 
 
 @pytest.fixture(scope="session")
-def _celery_backends_run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    """The run, whose services end with the session."""
+def _celery_backends_run(request: pytest.FixtureRequest) -> Iterator[Run | None]:
+    """The run, whose services end with the session; None where no test got parameters."""
     from .errors import BackendsError
 
-    run = request.config.stash[RUN]
+    run = request.config.stash.get(RUN, None)
     yield run
+    if run is None:
+        return
     with told():
         try:
             run.close()
@@ -79,15 +80,21 @@ def _celery_backends_run(request: pytest.FixtureRequest) -> Iterator[Run]:
 @pytest.fixture
 def result_backend(
     request: pytest.FixtureRequest,
-    _celery_backends_run: Run,
-    _celery_backend: Choice,
+    _celery_backends_run: Run | None,
+    _celery_backend: Choice | None,
     celery_backends_app: Any,
     celery_backends_settings: Mapping[str, Any],
 ) -> Iterator[ResultBackend]:
     """The result backend of this test: what is stored, and the assertions."""
-    from .result_backend import ResultBackend, ResultService
+    from .result_backend import ResultBackend
+    from .result_service import ResultService
 
     run, choice = _celery_backends_run, _celery_backend
+    if run is None or choice is None:
+        # told here: what fails in a session's fixture fails in the same words in later tests
+        from .activation import without_parameters
+
+        pytest.fail(without_parameters(request.node), pytrace=False)
     with told(request.node):
         settings = _settings(request, choice, celery_backends_settings)
         with run.lease(choice, celery_backends_app, settings) as lease:
@@ -118,7 +125,7 @@ def result_app(result_backend: ResultBackend, celery_backends_app: Any) -> Any:
 @pytest.fixture
 def result_worker(request: pytest.FixtureRequest, result_backend: ResultBackend) -> ResultWorker:
     """The running in-process worker of this test."""
-    from .result_backend import ResultWorker
+    from .result_worker import ResultWorker
 
     return ResultWorker(request.node.stash[LEASE])
 

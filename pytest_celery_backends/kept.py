@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from .errors import StartFailed
+from .errors import NotPulled, StartFailed
 from .plans import Plan
 from .sources import ProviderKind
 from .spec import BackendSpec, Provider, Service
@@ -43,7 +43,7 @@ class Kept:
         if not self.is_told:
             self.is_told = True
             raise self.failure
-        raise StartFailed(
+        raise type(self.failure)(
             f"{self.spec.name} failed earlier in this run: {self.failure.cause}",
             tried=self.failure.tried,
             remedy=self.failure.remedy,
@@ -58,12 +58,13 @@ class Kept:
 
 def together(spec: BackendSpec, plan: Plan, failures: list[StartFailed]) -> StartFailed:
     """The failures of all providers in one."""
+    kind_of_all = NotPulled if all(isinstance(failure, NotPulled) for failure in failures) else StartFailed
     if len(failures) == 1 and not plan.others:
         return failures[0]
     if len(failures) == 1:
         (only,) = failures
-        return StartFailed(only.cause, tried=[*only.tried, *plan.others], remedy=only.remedy, log=only.log)
-    return StartFailed(
+        return kind_of_all(only.cause, tried=[*only.tried, *plan.others], remedy=only.remedy, log=only.log)
+    return kind_of_all(
         f"{spec.name} could not be started",
         tried=[f"{kind}: {failure.cause}" for kind, failure in zip(plan.order, failures, strict=True)],
         remedy=failures[-1].remedy,

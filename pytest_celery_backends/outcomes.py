@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from .activation import choice_of, is_foreign
-from .errors import BackendsError
+from .errors import BackendsError, Unavailable
 from .spec import BackendSpec
 from .stash import LEASE, SERVER, UNAVAILABLE, UNSUPPORTED
 from .summary import ATTRIBUTE
@@ -25,12 +25,16 @@ def require_capabilities(item: pytest.Item, run: Any) -> None:
         pytest.skip(f"unsupported on {choice}: {lack}")
     plan = run.plan(choice)
     if plan.error is not None:
-        item.stash[UNAVAILABLE] = "; ".join(
-            [plan.error.cause, *plan.error.tried, f"type: {plan.error.remedy}"]
-        )
-        if run.options.skips_unavailable(choice.name):
-            pytest.skip(f"unavailable: {plan.error}")
-        pytest.fail(str(plan.error), pytrace=False)
+        leave_out(item, run, plan.error)
+
+
+def leave_out(item: pytest.Item, run: Any, error: Unavailable) -> NoReturn:
+    """Skip or fail a test whose backend is not to be had, as the options say."""
+    item.stash[UNAVAILABLE] = "; ".join([error.cause, *error.tried, f"type: {error.remedy}"])
+    choice = choice_of(item)
+    if choice is not None and run.options.skips_unavailable(choice.name):
+        pytest.skip(f"unavailable: {error}")
+    pytest.fail(str(error), pytrace=False)
 
 
 def missing_capability(item: pytest.Item, spec: BackendSpec) -> str | None:

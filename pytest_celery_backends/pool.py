@@ -105,10 +105,12 @@ class ServicePool:
         with self._lock:
             return [str(kept) for kept, thread in self._ahead if thread.is_alive()]
 
-    def note(self, backend: str, text: str) -> None:
+    def note(self, backend: str, version: str, text: str) -> None:
         """Something to show of a backend's start; raises StartFailed where the run is ending."""
         with self._lock:
-            found = [kept for kept in self._kept.values() if kept.spec.name == backend]
+            found = [
+                kept for kept in self._kept.values() if (kept.spec.name, kept.version) == (backend, version)
+            ]
         for kept in found:
             kept.note = text
         for kept in found:
@@ -202,7 +204,7 @@ class ServicePool:
         failures: list[StartFailed] = []
         for kind in () if kept.is_settled else plan.order:
             self._check_open(kept.spec)
-            kept.trying, provider = kind, self._provider(kind)
+            kept.trying, kept.note, provider = kind, "", self._provider(kind)
             try:
                 service = provider.start(self._while_open(kept.spec), kept.version, self._timeout)
             except StartFailed as failure:

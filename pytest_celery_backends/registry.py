@@ -102,6 +102,10 @@ def unknown_backend(name: str, known: list[str]) -> UnknownBackend:
     """
     from difflib import get_close_matches
 
+    if name in ABSENT:
+        return UnknownBackend(
+            f"{name} is not to be had: {ABSENT[name]}", remedy="pytest --celery-backends-list"
+        )
     close = get_close_matches(name, known, n=1, cutoff=0.5)
     meant = f": did you mean {close[0]!r}?" if close else ""
     suggestion = close[0] if close else "sqlite" if "sqlite" in known else known[0]

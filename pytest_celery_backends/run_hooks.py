@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -19,7 +20,20 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
-    return compared(op, left, right)
+    lines = compared(op, left, right)
+    if lines is None and "pytest_celery_backends.timeline" in sys.modules:  # else nobody has one
+        from . import timeline
+
+        lines = timeline.compared(op, left, right)
+    return lines
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if any(is_ours(item) for item in session.items):
+        from . import starting
+
+        starting.begin(session)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -27,8 +41,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if any(is_ours(item) for item in session.items):
         from . import starting
 
-        starting.load(session.config.stash[RUN], starting.begin(session))
-        starting.wait_showing(session.config.stash[RUN].pool, session.config)
+        run = session.config.stash[RUN]
+        starting.load(run, starting.needed(session))
+        starting.wait_showing(run.pool, session.config)
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:
@@ -72,4 +87,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    config.stash[RUN].close()
+    run = config.stash[RUN]
+    run.close()
+    for line in run.kept:  # where the run broke off, there was no summary to say it
+        sys.stderr.write(f"celery backends: left running: {line}\n")

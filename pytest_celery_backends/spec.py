@@ -187,12 +187,18 @@ class BackendSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Availability:
-    """What a provider's fast check found; ``remedy`` is something to type."""
+    """What a provider's fast check found; ``remedy`` is something to type.
+
+    ``image`` is what a container would be started from, and ``fallback`` another one that is here, for when that
+    cannot be pulled.
+    """
 
     works: bool
     reason: str = ""
     remedy: str = ""
     identity: Identity | None = None
+    image: str = ""
+    fallback: str = ""
 
 
 class Provider(Protocol):

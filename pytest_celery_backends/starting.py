@@ -100,6 +100,8 @@ def needed(session: pytest.Session) -> list[Choice]:
 
     What a test that may be skipped needs is started when it is used.
     """
+    if not is_real_run(session):
+        return []
     run = session.config.stash[RUN]
     items = (item for item in session.items if _will_run(item, run))
     return list(dict.fromkeys(choice for item in items if (choice := choice_of(item))))
@@ -107,11 +109,21 @@ def needed(session: pytest.Session) -> list[Choice]:
 
 def _will_run(item: pytest.Item, run: Run) -> bool:
     choice = choice_of(item)
-    if choice is None or item.get_closest_marker("skip") or item.get_closest_marker("skipif"):
+    if choice is None or _may_be_skipped(item):
         return False
     from .outcomes import missing_capability
 
     return missing_capability(item, run.spec(choice)) is None
+
+
+def _may_be_skipped(item: pytest.Item) -> bool:
+    """Whether a mark may skip it: a condition that is False already does not, a text is for pytest to evaluate."""
+    conditions = [
+        condition
+        for mark in item.iter_markers("skipif")
+        for condition in mark.args or (mark.kwargs.get("condition", True),)
+    ]
+    return item.get_closest_marker("skip") is not None or any(each is not False for each in conditions)
 
 
 def planned(run: Run, items: Sequence[pytest.Item]) -> list[str]:
@@ -125,25 +137,24 @@ def planned(run: Run, items: Sequence[pytest.Item]) -> list[str]:
 def is_real_run(session: pytest.Session) -> bool:
     """Whether tests are about to run: not where they are only shown, or collecting failed."""
     options = session.config.option
-    if options.collectonly or getattr(options, "setupplan", False):
+    shown = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test")
+    if any(getattr(options, name, False) for name in shown):
         return False
     return not session.testsfailed or options.continue_on_collection_errors
 
 
-def begin(session: pytest.Session) -> list[Choice]:
-    """Start what is needed, each in a thread; gives it."""
+def begin(session: pytest.Session) -> None:
+    """Start what is needed, each in a thread."""
     run = session.config.stash[RUN]
-    choices = needed(session) if is_real_run(session) else []
-    for choice in choices:
+    for choice in needed(session):
         run.pool.begin(run.spec(choice), choice.version)
-    return choices
 
 
 def load(run: Run, choices: Sequence[Choice]) -> None:
     """Import what the first tests need, while their servers start: SQLAlchemy takes as long as PostgreSQL."""
     expected = [choice for choice in choices if run.plan(choice).error is None]
     if expected:
-        from . import result_backend  # noqa: F401
+        from . import result_backend, result_worker  # noqa: F401
         from .leases import load_backend
 
         for choice in expected:

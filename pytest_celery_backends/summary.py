@@ -60,8 +60,9 @@ class Summary:
                 write_report(Path(file), self.matrix())
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        for line in self._config.stash[RUN].kept:
-            terminalreporter.write_line(f"celery backends: left running: {line}")
+        kept = self._config.stash[RUN].kept
+        while kept:
+            terminalreporter.write_line(f"celery backends: left running: {kept.pop(0)}")
         if not self._outcomes:
             return
         matrix = self.matrix()

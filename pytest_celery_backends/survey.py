@@ -130,8 +130,10 @@ class _Asked:
         source = spec.source(kind)
         if not isinstance(source, Container):
             return str(plan)
-        is_here = not self.provider(kind).check(spec, version).reason
-        return f"{source.image}:{version or source.tag} (container{'' if is_here else ', to be pulled'})"
+        found = self.provider(kind).check(spec, version)
+        to_do = [", to be pulled"] if found.reason else []
+        to_do += [f", or else {found.fallback}"] if found.fallback else []
+        return f"{found.image} (container{''.join(to_do)})"
 
 
 class _AskedProvider:

@@ -58,7 +58,6 @@ class Worker:
         run = session.config.stash[RUN]
         lines = starting.planned(run, session.items)
         if lines:
-            starting.begin(session)
             run.pool.announce(lines)  # type: ignore[union-attr]
 
     @pytest.hookimpl(trylast=True)
@@ -66,7 +65,8 @@ class Worker:
         """Give the controller what only it can print; fixtures have ended by now."""
         run = session.config.stash[RUN]
         close(run, session)
-        session.config.workeroutput[SAID] = (run.kept, run.said_at_end)  # type: ignore[attr-defined]
+        session.config.workeroutput[SAID] = (run.kept[:], run.said_at_end)  # type: ignore[attr-defined]
+        run.kept.clear()
         look_for_garbage_once()
 
 

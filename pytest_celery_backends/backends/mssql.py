@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..database_limits import DATABASE_LIMITS
-from ..probes.mssql import database_url, identify, probe, sweep
+from ..probes.mssql import client_command, database_url, identify, probe, sweep
 from ..sessions import own_sessions
 from ..sources import Container, External, Place
 from ..spec import BackendSpec, Driver, Namespace, Service
@@ -49,7 +49,7 @@ SPEC: Final = BackendSpec(
         Driver(module="pymssql", distribution="pymssql"),
     ),
     extra="mssql",
-    client_command=lambda url: "sqlcmd -S HOST,PORT -U USER",
+    client_command=client_command,
     not_verified="no test of ours ever ran on a SQL Server: settings and URLs are tested, statements are not",
     limits=DATABASE_LIMITS,
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..database_limits import DATABASE_LIMITS
-from ..probes.oracle import identify, probe, schema_url, sweep
+from ..probes.oracle import client_command, identify, probe, schema_url, sweep
 from ..sessions import own_sessions
 from ..sources import Container, External, Place
 from ..spec import BackendSpec, Driver, Namespace, Service
@@ -48,7 +48,7 @@ SPEC: Final = BackendSpec(
         Driver(module="oracledb", distribution="oracledb"),
     ),
     extra="oracle",
-    client_command=lambda url: "sqlplus USER@HOST:PORT/SERVICE",
+    client_command=client_command,
     not_verified="no test of ours ever ran on an Oracle Database: settings and URLs are tested, statements are not",
     limits=DATABASE_LIMITS,
 )

@@ -135,6 +135,7 @@ SPEC: Final = BackendSpec(
     identify=sentinel.identify,
     settings=_settings,
     probe=partial(RedisProbe, connect=sentinel.connected),
+    is_shared=False,  # a test may fail it over
     sweep=sentinel.sweep,
     adapt=put_off_nested_cancels,
     drivers=DRIVERS,

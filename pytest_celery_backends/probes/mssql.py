@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ..sources import Identity
 from ..spec import ProbeContext
@@ -60,3 +61,14 @@ def sweep(url: str, prefix: str) -> None:
 def probe(context: ProbeContext) -> SqlProbe:
     """The reader of one namespace's database."""
     return SqlProbe(context, AlchemyDatabase(context, database_url(context.service.url), DIALECT))
+
+
+def client_command(url: str) -> str:
+    """The client's command line, which asks for the password.
+
+    >>> client_command("mssql://sa:secret@127.0.0.1:1433/shop")
+    'sqlcmd -S 127.0.0.1,1433 -U sa -d shop'
+    """
+    parts = urlsplit(url.removeprefix("db+"))
+    words = ["sqlcmd", "-S", f"{parts.hostname},{parts.port or 1433}", "-U", unquote(parts.username or "")]
+    return shlex.join([*words, "-d", parts.path[1:]] if parts.path[1:] else words)

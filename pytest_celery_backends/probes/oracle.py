@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
 from ..sources import Identity
 from ..spec import ProbeContext
@@ -87,3 +88,16 @@ def sweep(url: str, prefix: str) -> None:
 def probe(context: ProbeContext) -> SqlProbe:
     """The reader of one namespace's schema."""
     return SqlProbe(context, AlchemyDatabase(context, schema_url(context.service.url), DIALECT))
+
+
+def client_command(url: str) -> str:
+    """The client's command line, which asks for the password.
+
+    >>> client_command("oracle://system:secret@127.0.0.1:1521/?service_name=FREEPDB1")
+    'sqlplus system@127.0.0.1:1521/FREEPDB1'
+    """
+    parts = urlsplit(url.removeprefix("db+"))
+    service = parse_qs(parts.query).get("service_name", [parts.path[1:]])[0]
+    return shlex.join(
+        ["sqlplus", f"{unquote(parts.username or '')}@{parts.hostname}:{parts.port or 1521}/{service}"]
+    )

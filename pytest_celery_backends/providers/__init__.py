@@ -16,7 +16,7 @@ def make_provider(
     run: RunDirectory,
     urls: Mapping[str, str],
     keep: bool,
-    tell: Callable[[str, str], None] = lambda backend, text: None,
+    tell: Callable[[str, str, str], None] = lambda backend, version, text: None,
 ) -> Provider:
     """The provider of a kind; its module is imported only now.
 
@@ -24,7 +24,7 @@ def make_provider(
         run: where private servers have their directories, and whose id containers bear.
         urls: the URL of each external backend, by name.
         keep: whether containers shall outlive the run. Processes do where ``run.keep()`` is called.
-        tell: is told the name of a backend and how far it is, where that takes long.
+        tell: is told the name of a backend, its version where one is pinned, and how far it is, where that takes long.
     """
     if kind == "external":
         from .external import ExternalProvider

@@ -13,10 +13,10 @@ from ..errors import StartFailed, Unavailable
 from ..sources import Container
 from ..spec import Availability, BackendSpec, Service
 from .container_launch import ContainerLaunch
-from .engine import LABEL, configuration, connected, labels, origin
+from .engine import LABEL, configuration, connected, labels, origin, reaper_image
 from .groups import remove_tree
 from .leftovers import is_live
-from .pull import another_tag, have
+from .pull import another_tag, have, images_here
 from .readiness import another_way
 from .run_directory import RunDirectory
 
@@ -34,7 +34,8 @@ class ContainerProvider:
     Arguments:
         run: its id marks the containers.
         keep: whether containers shall outlive the run: no reaper, no removal at exit.
-        tell: is told the name of a backend and how far the pull of its image is; may raise StartFailed.
+        tell: is told the name of a backend, its pinned version if any, and how far the pull of its image is; may
+            raise StartFailed.
     """
 
     def __init__(
@@ -42,13 +43,14 @@ class ContainerProvider:
         run: RunDirectory,
         *,
         keep: bool = False,
-        tell: Callable[[str, str], None] = lambda backend, text: None,
+        tell: Callable[[str, str, str], None] = lambda backend, version, text: None,
     ) -> None:
         self._run = run
         self._keep = keep
         self._tell = tell
         self._lock = threading.Lock()  # several servers start at a time
         self._down: Unavailable | None = None
+        self._images: frozenset[str] | None = None
         self._is_swept = False
         self._started: set[str] = set()
         self._process = os.getpid()
@@ -63,7 +65,7 @@ class ContainerProvider:
         with self._lock:
             if self._down is None:
                 try:
-                    return _found(source, version)
+                    return self._found(source, version)
                 except Unavailable as error:
                     self._down = error  # asked once: each question may take two seconds
         return Availability(works=False, reason=self._down.cause, remedy=self._down.remedy)
@@ -116,6 +118,10 @@ class ContainerProvider:
 
     def _start(self, spec: BackendSpec, source: Container, version: str, timeout: float) -> Service:
         self._sweep_once()
+        if (
+            not self._keep and not configuration().ryuk_disabled
+        ):  # testcontainers would pull it once, and untold
+            have(reaper_image(), lambda text: self._tell(spec.name, version, text))
         image = self._have(spec, source, version)
         launch = ContainerLaunch(
             spec=spec,
@@ -128,6 +134,21 @@ class ContainerProvider:
         )
         return launch.start(self._remember)
 
+    def _found(self, source: Container, version: str) -> Availability:
+        image = _image(source, version)
+        if self._images is None:  # asked once for all backends
+            with connected(seconds=2.0) as client:
+                self._images = images_here(client)
+        if not self._images.isdisjoint(
+            {image, f"docker.io/{image}", f"docker.io/library/{image}"}
+        ):  # Podman's
+            return Availability(works=True, image=image)
+        reason = f"{image} is not here yet and will be pulled"
+        fallback = "" if version else another_tag(source.image, self._images)
+        return Availability(
+            works=True, reason=reason, remedy=f"docker pull {image}", image=image, fallback=fallback
+        )
+
     def _have(self, spec: BackendSpec, source: Container, version: str) -> str:
         """Have the image here and give its name.
 
@@ -136,9 +157,10 @@ class ContainerProvider:
         """
         image = _image(source, version)
         try:
-            have(image, lambda text: self._tell(spec.name, text))
+            have(image, lambda text: self._tell(spec.name, version, text))
         except StartFailed:
-            other = "" if version else another_tag(image)
+            with connected() as client:
+                other = "" if version else another_tag(source.image, images_here(client))
             if not other:
                 raise
             return other
@@ -175,19 +197,6 @@ class ContainerProvider:
 def _image(source: Container, version: str) -> str:
     prefix: str = configuration().hub_image_name_prefix
     return f"{prefix}{source.image}:{version or source.tag}"
-
-
-def _found(source: Container, version: str) -> Availability:
-    with connected(seconds=2.0) as client:
-        from docker.errors import ImageNotFound
-
-        image = _image(source, version)
-        try:
-            client.images.get(image)
-        except ImageNotFound:
-            reason = f"{image} is not here yet and will be pulled"
-            return Availability(works=True, reason=reason, remedy=f"docker pull {image}")
-    return Availability(works=True)
 
 
 def _remove_from(client: DockerClient, container: str) -> None:

@@ -90,8 +90,8 @@ class ContainerLaunch:
         return directory
 
     def _described(self, inside: Place, directory: Path | None) -> Any:
-        image = self.image.removeprefix(configuration().hub_image_name_prefix)  # it is put before again
-        container = container_class()(image)
+        container = container_class()(self.image)
+        container.image = self.image  # without the prefix of a mirror, which was put before it again
         container.with_envs(**self.source.environment(inside)).with_kwargs(labels=dict(self.labels))
         if directory is not None:
             for path in filter(Path.is_file, sorted(directory.rglob("*"))):

@@ -78,10 +78,24 @@ def start_reaper() -> None:
 
     It is called inside ``environment_restored()``: two threads would both make the one reaper.
     """
-    if not configuration().ryuk_disabled:
-        from testcontainers.core.container import Reaper
+    settings = configuration()
+    if settings.ryuk_disabled:
+        return
+    from testcontainers.core.container import Reaper
 
+    # It tells the reaper by its image, and does not know it again with a prefix: one would start another without end.
+    before = settings.hub_image_name_prefix, settings.ryuk_image
+    settings.hub_image_name_prefix, settings.ryuk_image = "", reaper_image()
+    try:
         Reaper.get_instance()
+    finally:
+        settings.hub_image_name_prefix, settings.ryuk_image = before
+
+
+def reaper_image() -> str:
+    """The reaper's image, from the mirror where there is one."""
+    settings = configuration()
+    return f"{settings.hub_image_name_prefix}{settings.ryuk_image}"
 
 
 @contextlib.contextmanager

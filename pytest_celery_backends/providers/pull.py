@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import StartFailed
+from ..errors import NotPulled
 from .engine import connected
 from .readiness import one_line
 
@@ -33,7 +33,7 @@ def have(image: str, tell: Tell, pauses: tuple[float, ...] = PAUSES) -> None:
         tell: is told how far it is, and may raise what ends it.
         pauses: seconds to wait before each further try, where one may help.
 
-    Raises StartFailed with what each try brought.
+    Raises NotPulled with what each try brought.
     """
     with connected() as client:
         from docker.errors import ImageNotFound  # type: ignore[import-untyped]
@@ -56,17 +56,23 @@ def have(image: str, tell: Tell, pauses: tuple[float, ...] = PAUSES) -> None:
     if len(tried) > 1:
         tried = [f"try {number}: {reason}" for number, reason in enumerate(tried, 1)]
     cause = f"{image} is not here and could not be pulled"
-    raise StartFailed(cause, tried=tried, remedy=f"docker pull {image}")
+    raise NotPulled(cause, tried=tried, remedy=f"docker pull {image}")
 
 
-def another_tag(image: str) -> str:
+def images_here(client: DockerClient) -> frozenset[str]:
+    """The names of all images that the engine has."""
+    return frozenset(tag for found in client.images.list() for tag in found.tags)
+
+
+def another_tag(image: str, here: Iterable[str]) -> str:
     """A tag of the same image that is here, from whichever registry: ``latest``, or else the last by name.
 
     Gives an empty text where there is none.
+
+    >>> another_tag("mongo", ["redis:8", "mirror.example.org/mongo:7", "mongo:latest"])
+    'mongo:latest'
     """
-    with connected() as client:
-        tags = {tag for found in client.images.list() for tag in found.tags}
-    same = {tag for tag in tags if _name_of(tag) == _name_of(image)}
+    same = {tag for tag in here if _name_of(tag) == _name_of(image)}
     return max(same, key=lambda tag: (tag.endswith(":latest"), tag), default="")
 
 

@@ -233,7 +233,8 @@ def test_an_image_that_there_is_not_is_told_once_and_then_remembered(
     run_tests: RunTests, pytester: pytest.Pytester
 ) -> None:
     pytester.makeconftest(NO_IMAGE)
-    result = run_tests(ON_REDIS + ON_REDIS.replace("test_one", "test_two"), provider="container")
+    source = ON_REDIS + ON_REDIS.replace("test_one", "test_two")
+    result = run_tests(source, "--celery-backends-unavailable=fail", provider="container")
     result.assert_outcomes(errors=2)
     first = message(result, "no-such-image-anywhere:0.1 is not here")
     assert first[0] == "no-such-image-anywhere:0.1 is not here and could not be pulled"
@@ -243,6 +244,22 @@ def test_an_image_that_there_is_not_is_told_once_and_then_remembered(
         "redis failed earlier in this run: no-such-image-anywhere:0.1 is not here and could not be pulled"
     )
     assert again[1:] == first[1:]
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("version", ["", ":0.2"])
+def test_an_image_that_there_is_not_is_skipped_where_the_options_say_so(
+    version: str, run_tests: RunTests, pytester: pytest.Pytester
+) -> None:
+    pytester.makeconftest(NO_IMAGE)
+    source = ON_REDIS.replace('"redis"', f'"redis{version}"')
+    result = run_tests(source, "--celery-backends-unavailable=skip", "-rs", provider="container")
+    result.assert_outcomes(skipped=1)
+    image = f"no-such-image-anywhere{version or ':0.1'}"
+    result.stdout.fnmatch_lines([f"*unavailable: {image} is not here and could not be pulled*"])
+    result.stdout.fnmatch_lines(
+        [f"celery backends: unavailable: redis{version}, 1 test: {image} is not here*"]
+    )
 
 
 def test_a_server_that_dies_at_its_start_is_told_with_its_log_and_then_remembered(

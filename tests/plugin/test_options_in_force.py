@@ -206,6 +206,18 @@ def test_each_report_is_written_where_it_was_asked_for(
     assert "test_it.py::test_add" in (pytester.path / "c.html").read_text()
 
 
+def test_a_kept_server_is_told_also_where_the_run_breaks_off(
+    run_tests: RunTests, pytester: pytest.Pytester
+) -> None:
+    pytester.makeconftest("def pytest_runtest_logfinish():\n    raise RuntimeError('broken')\n")
+    result = run_tests('@pytest.mark.backends("sqlite")\ndef test_add():\n' + ADDS, "--celery-backends-keep")
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    told = [line for line in result.errlines if line.startswith("celery backends: left running: ")]
+    assert [line.split(": ")[2] for line in told] == ["sqlite", "the run's directory"]
+    for command in re.findall(r"(?:stop it|stopped): (.*)\)", "\n".join(told)):
+        subprocess.run(["/bin/sh", "-c", command], check=True, timeout=10)
+
+
 def test_a_kept_server_is_told_can_be_reached_and_stopped_and_then_nothing_is_left(
     run_tests: RunTests,
 ) -> None:

@@ -150,6 +150,24 @@ def test_a_server_whose_tests_are_all_skipped_is_not_started(project: Project) -
     assert project.started == ["right"]
 
 
+def test_a_condition_that_is_false_does_not_keep_a_server_from_starting_ahead(project: Project) -> None:
+    unskipped = '@pytest.mark.skipif(False, reason="never")\n'
+    source = SOURCE.replace('@pytest.mark.backends("left"', f'{unskipped}@pytest.mark.backends("left"')
+    (project.place / "test_it.py").write_text(source)
+    assert "3 passed" in project.run("together")[-1]  # each server waits until the other one starts
+
+
+@pytest.mark.parametrize("condition", ["True", "'True'"])
+def test_a_server_whose_tests_may_all_be_skipped_is_not_started_ahead(
+    project: Project, condition: str
+) -> None:
+    skipped = f'@pytest.mark.skipif({condition}, reason="always")\n'
+    source = SOURCE.replace('@pytest.mark.backends("left")', f'{skipped}@pytest.mark.backends("left")')
+    (project.place / "test_it.py").write_text(source.replace('"left", "right"', '"right"'))
+    assert "1 passed, 1 skipped" in project.run("at once")[-1]
+    assert project.started == ["right"]
+
+
 @pytest.mark.parametrize("args", [["--collect-only"], ["--setup-plan"], ["--fixtures"]])
 def test_nothing_is_started_where_no_test_runs(project: Project, args: list[str]) -> None:
     project.run("at once", *args)

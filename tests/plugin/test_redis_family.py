@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from running import RunTests
@@ -94,9 +95,35 @@ def test_images_come_from_the_mirror_of_a_closed_network(
     source = '@pytest.mark.backends("valkey:8", "redis:8")\ndef test_it(result_backend): pass\n'
     result = run_tests(source, "--celery-backends-unavailable=fail", provider="container")
     result.assert_outcomes(errors=2)
-    for image in ("redis:8", "valkey/valkey:8"):
-        result.stdout.fnmatch_lines([f"*mirror.invalid/hub/{image} is not here and could not be pulled"])
-        result.stdout.fnmatch_lines([f"*type: docker pull mirror.invalid/hub/{image}"])
+    result.stdout.fnmatch_lines(["*mirror.invalid/hub/*is not here and could not be pulled"])
+    result.stdout.fnmatch_lines(["*type: docker pull mirror.invalid/hub/*"])
+
+
+@pytest.fixture
+def mirror() -> Iterator[str]:
+    """The prefix of a registry that nobody reaches, of which the images of redis and of the reaper are here."""
+    if "8" not in _images("redis"):
+        pytest.skip("the image redis:8 is not here")
+    docker = pytest.importorskip("docker").from_env()
+    prefix = f"mirror.invalid/{uuid4().hex[:8]}/"
+    tags = [f"{prefix}{image}" for image in ("redis:8", "testcontainers/ryuk:0.8.1")]
+    for tag in tags:
+        docker.images.get(tag.removeprefix(prefix)).tag(tag)
+    yield prefix
+    for tag in set(tags) & {name for image in docker.images.list() for name in image.tags}:
+        docker.images.remove(tag, force=True)
+    docker.close()
+
+
+@pytest.mark.parametrize("keeps_another_tag", [False, True], ids=["the tag itself", "another tag"])
+def test_what_a_mirror_has_is_started(
+    keeps_another_tag: bool, mirror: str, run_tests: RunTests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX", mirror)
+    if keeps_another_tag:  # the mirror lacks it, and the same image is here under its own name
+        pytest.importorskip("docker").from_env().images.remove(f"{mirror}redis:8", force=True)
+    source = '@pytest.mark.backends("redis")\ndef test_it(result_backend): pass\n'
+    run_tests(source, "--celery-backends-unavailable=fail", provider="container").assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("provider", ["local", "embedded", "container"])
@@ -133,3 +160,21 @@ def test_all_servers_behind_sentinels_are_in_one_group_that_the_run_ends(sentine
     )
     members = [line.split()[1] for line in listed.stdout.splitlines() if line.split()[0] == str(group)]
     assert len([name for name in members if re.match("redis-|valkey-", name)]) == 5
+
+
+def test_processes_that_fail_over_at_the_same_time_have_servers_of_their_own(run_tests: RunTests) -> None:
+    pytest.importorskip("xdist")
+    source = """
+from pytest_celery_backends import fail_over
+
+@pytest.mark.backends("redis-sentinel")
+@pytest.mark.celery(result_backend_always_retry=True, result_backend_max_retries=20)
+@pytest.mark.parametrize("number", range(4))
+def test_it(number, result_backend):
+    fail_over(result_backend)
+    assert add.delay(2, 2).get(timeout=20) == 4
+"""
+    result = run_tests(source, "-n2", "--celery-backends-unavailable=skip", provider="local,embedded")
+    if result.parseoutcomes().get("skipped"):
+        pytest.skip("no redis-sentinel by local or embedded here")
+    result.assert_outcomes(passed=4)

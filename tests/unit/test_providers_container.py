@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -19,7 +21,14 @@ import pytest
 
 from pytest_celery_backends.errors import StartFailed
 from pytest_celery_backends.providers.container import ContainerProvider
-from pytest_celery_backends.providers.engine import LABEL, connected, origin, reached_at
+from pytest_celery_backends.providers.engine import (
+    LABEL,
+    connected,
+    environment_restored,
+    origin,
+    reached_at,
+    start_reaper,
+)
 from pytest_celery_backends.providers.groups import wait_until
 from pytest_celery_backends.providers.run_directory import RunDirectory
 from pytest_celery_backends.sources import Container, Identity, Place
@@ -300,6 +309,68 @@ def test_without_the_pinned_image_one_that_is_here_is_called_by_its_own_version(
         provider.stop(service)
     with pytest.raises(StartFailed, match="redis:0.0.1 is not here and could not be pulled"):
         provider.start(spec, "0.0.1", 30)
+
+
+def own_address() -> str:
+    """This machine's address on its network; the loopback where it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        try:
+            asked.connect(("192.0.2.1", 9))  # an address for documentation; nothing is sent
+        except OSError:
+            return "127.0.0.1"
+        return str(asked.getsockname()[0])
+
+
+def forward(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+def serve(listener: socket.socket, path: str, opened: list[socket.socket]) -> None:
+    """Forward each connection to the engine, until the listener is shut down."""
+    with contextlib.suppress(OSError):
+        while True:
+            client = listener.accept()[0]
+            engine = socket.socket(socket.AF_UNIX)
+            opened += [client, engine]
+            engine.connect(path)
+            for pair in ((client, engine), (engine, client)):
+                threading.Thread(target=forward, args=pair, daemon=True).start()
+
+
+@pytest.fixture
+def remote_engine(engine: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a machine on the network whose engine is asked; it is this one, by its outer address."""
+    from testcontainers.core.docker_client import get_docker_host
+
+    kind, _, path = (get_docker_host() or "unix:///var/run/docker.sock").partition("://")
+    address = own_address()
+    if kind != "unix" or address.startswith("127."):
+        pytest.skip(f"the engine is at {kind}://{path}, this machine at {address}")
+    with environment_restored():
+        start_reaper()  # it is asked again when the process ends
+    opened: list[socket.socket] = []
+    with socket.create_server((address, 0)) as listener:
+        threading.Thread(target=serve, args=(listener, path, opened), daemon=True).start()
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://{address}:{listener.getsockname()[1]}")
+        yield address
+        listener.shutdown(socket.SHUT_RDWR)
+    for each in opened:
+        each.close()
+
+
+def test_a_server_of_an_engine_elsewhere_answers_at_that_machines_address(
+    remote_engine: str, run: RunDirectory
+) -> None:
+    provider = ContainerProvider(run)
+    service = provider.start(REDIS, "", 30)
+    try:
+        assert urlsplit(service.url).hostname == remote_engine
+        assert identify_redis(service.url, 2) == service.identity
+    finally:
+        provider.stop(service)
 
 
 def with_image(image: Container) -> BackendSpec:

@@ -15,7 +15,7 @@ import pytest
 
 from pytest_celery_backends.errors import StartFailed, Unavailable
 from pytest_celery_backends.providers.engine import connected
-from pytest_celery_backends.providers.pull import another_tag, have, is_passing
+from pytest_celery_backends.providers.pull import another_tag, have, images_here, is_passing
 
 pytest.importorskip("testcontainers")
 
@@ -190,11 +190,11 @@ def test_the_end_of_the_run_ends_the_wait_for_the_next_try(registry: Registry) -
 def test_another_tag_of_an_image_is_found(registry: Registry) -> None:
     have(registry.image, lambda text: None)
     name = registry.image.removesuffix(":1")
-    assert another_tag(f"{name}:2") == registry.image
     with connected() as client:
+        assert another_tag(f"{name}:2", images_here(client)) == registry.image
         client.images.get(registry.image).tag(name, "latest")
-    assert another_tag(f"{name}:2") == f"{name}:latest"
-    assert another_tag(f"{name}unknown:2") == ""
+        assert another_tag(f"{name}:2", images_here(client)) == f"{name}:latest"
+        assert another_tag(f"{name}unknown:2", images_here(client)) == ""
 
 
 @pytest.mark.parametrize(
