@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -152,7 +153,10 @@ def bare_and_inside() -> tuple[dict[str, float], list[Row]]:
                             target=20 if name == "redis" else 60,
                         )
                     )
+        with lease("redis", {}) as taken:
+            rows.append(_recording(taken))
         with lease("memory", {}) as taken:
+            rows.append(_waking(taken))
             starts, stops = [], []
             for _ in range(20):
                 stops.append(milliseconds(taken.stop_worker, 1))
@@ -162,6 +166,51 @@ def bare_and_inside() -> tuple[dict[str, float], list[Row]]:
                 Row(what="worker stop", measured=median(stops), target=20),
             ]
     return bare, rows
+
+
+def _recording(taken: Any) -> Row:
+    """What recording adds to a round trip: blocks with and without it in turns, the least median of each."""
+
+    def add(x: int, y: int) -> int:
+        return x + y
+
+    task = taken.app.task(add, name="recorded", shared=False)
+    medians: dict[bool, list[float]] = {True: [], False: []}
+    for number in range(20):
+        is_observed = number % 2 == 0
+        if not is_observed:
+            taken.recorder.unwatch()
+            taken._signals.disconnect()
+        medians[is_observed].append(milliseconds(lambda: task.delay(2, 2).get(timeout=10), 60))
+        if not is_observed:
+            taken._signals.connect()
+            taken.recorder.watch(taken.app.backend)
+        taken.recorder.clear()
+    without, with_it = min(medians[False]), min(medians[True])
+    return Row(
+        what=f"recording a round trip on redis ({without:.2f} ms without)",
+        measured=with_it - without,
+        target=min(0.05 * without, 0.2),
+    )
+
+
+def _waking(taken: Any) -> Row:
+    """From the return of a store to the wake of a thread that waits for it."""
+    woken: list[float] = []
+    for number in range(50):
+        task_id = f"woken-{number}"
+        waiter = threading.Thread(
+            target=lambda wanted=task_id: (
+                taken.recorder.wait_until(lambda: len(taken.recorder.seen(wanted)) > 0, 5),
+                woken.append(time.perf_counter()),
+            )
+        )
+        waiter.start()
+        taken.app.backend.store_result(task_id, 1, "SUCCESS")
+        stored = time.perf_counter()
+        waiter.join()
+        woken[-1] = (woken[-1] - stored) * 1000
+    return Row(what="waking a waiter after the store", measured=median(woken), target=1)
 
 
 def _bare(backend: Any) -> float:

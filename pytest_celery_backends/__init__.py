@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from .faults import fail_over as fail_over
     from .registry import Registry as Registry
     from .result_backend import ResultBackend as ResultBackend
-    from .result_backend import ResultService as ResultService
-    from .result_backend import ResultWorker as ResultWorker
+    from .result_service import ResultService as ResultService
+    from .result_worker import ResultWorker as ResultWorker
     from .spec import BackendSpec as BackendSpec
     from .spec import Namespace as Namespace
     from .spec import Service as Service
     from .spec import StoredResult as StoredResult
+    from .state_patterns import times as times
+    from .timeline import Conflict as Conflict
     from .timeline import Observation as Observation
     from .timeline import Timeline as Timeline
 
@@ -35,9 +37,12 @@ _HOMES: Final = {
     "errors": ("BackendsError", "WaitTimeout"),
     "faults": ("fail_over",),
     "registry": ("Registry",),
-    "result_backend": ("ResultBackend", "ResultService", "ResultWorker"),
+    "result_backend": ("ResultBackend",),
+    "result_service": ("ResultService",),
+    "result_worker": ("ResultWorker",),
     "spec": ("BackendSpec", "Namespace", "Service", "StoredResult"),
-    "timeline": ("Observation", "Timeline"),
+    "state_patterns": ("times",),
+    "timeline": ("Conflict", "Observation", "Timeline"),
 }
 
 __all__ = sorted(name for names in _HOMES.values() for name in names)

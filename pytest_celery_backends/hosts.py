@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from kombu import Connection
 
 from .amqp_names import is_namespaced, names_of, plain_url
+from .probes.queues import replies
 from .vhost import drop_virtual_host, virtual_host
 
 
@@ -32,6 +33,9 @@ class Host(Protocol):
 
     def receives_all(self, channel: Any, ask: Callable[[Callable[[], Any]], bool]) -> bool:
         """Whether a consumer has received what was sent to its channel; *ask* runs what it is given there."""
+
+    def replies(self, task_id: str) -> list[bytes]:
+        """The bodies of the results that were sent for a task in this test, also of those that were read."""
 
     def empty(self) -> None:
         """Remove all messages."""
@@ -62,8 +66,12 @@ class InProcessHost:
         """It does: nothing is ever on its way."""
         return True
 
+    def replies(self, task_id: str) -> list[bytes]:
+        return replies(self._host.sent, task_id)
+
     def empty(self) -> None:
         self._host.discard(lambda delivery: True)
+        self._host.sent.clear()
 
     def let_go(self, backends: Iterable[Any]) -> None:
         """Nothing: a message stays in its queue until somebody reads it."""
@@ -112,8 +120,12 @@ class AmqpHost:
         self.wake()
         return False
 
+    def replies(self, task_id: str) -> list[bytes]:
+        return [body for sent, body in list(self._names.replies) if sent == task_id]
+
     def empty(self) -> None:
         """Results are the probe's to remove. Purging takes longer than asking."""
+        self._names.replies.clear()
         for known in list(self._names.queues.values()):
             if not known.holds_replies and self.size(known.name):
                 self._channel().queue_purge(known.name)

@@ -18,8 +18,9 @@ from .decoding import decoder
 from .errors import WorkerFailed
 from .hosts import host_of
 from .process_state import preserved_process_state
+from .recorder import Recorder
 from .spec import BackendSpec, Namespace, Probe, ProbeContext, Service
-from .timeline import Recorder
+from .task_signals import TaskSignals
 from .waiting import Waker
 from .wiring import Wiring
 from .worker import InProcessWorker, JoinGuard
@@ -73,10 +74,12 @@ class Lease:
         self.host = host_of(ours["broker_url"], namespace.name)
         self.settings = merged(ours, own_settings)
         self.recorder = Recorder(app)
+        self._signals = TaskSignals(app, self.recorder.note)
         self.log = WorkerLog()
         self.worker: InProcessWorker | None = None
         self.is_spent = False
         self.is_taken = False
+        self.turn = 0  #: how often it was taken: which test has it
         self._guard = guard
         self._waker = Waker(self.recorder)
         self._wiring = Wiring(app, self.settings, self._adapt)
@@ -88,6 +91,7 @@ class Lease:
     def take(self) -> None:
         """Wire the app, empty the namespace, see that a worker runs."""
         self.is_taken = True
+        self.turn += 1
         # the settings were changed by the last test, or since: what was built under them goes
         is_outdated = self._wiring.has_changes
         with ExitStack() as undo:
@@ -121,6 +125,8 @@ class Lease:
             self.recorder.watch(backend)
         undo.callback(signals.before_task_publish.disconnect, self._before_publish)
         signals.before_task_publish.connect(self._before_publish, weak=False)
+        self._signals.connect()
+        undo.callback(self._signals.disconnect)
         # the sender remembers a signal's list of receivers, which Celery replaces when one of them is gone
         self.app.amqp.__dict__.pop("send_task_message", None)
         self.log.open()

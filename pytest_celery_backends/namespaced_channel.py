@@ -106,15 +106,18 @@ class NamespacedChannel(pyamqp.Channel):  # type: ignore[misc]
     # -- messages
 
     def _basic_publish(self, msg: Any, exchange: str = "", routing_key: str = "", **kwargs: Any) -> Any:
+        headers = msg.properties.get("application_headers") or {}
         if exchange or routing_key == self.names.index:
             exchange = self._exchange(exchange)
         else:
             routing_key = self.names.there(routing_key)
-            headers = msg.properties.get("application_headers") or {}
             more = {name: [*map(self.names.there, headers[name])] for name in _MORE_KEYS if name in headers}
             if more:
                 msg.properties["application_headers"] = {**headers, **more}
-        return super()._basic_publish(msg, exchange, routing_key, **kwargs)
+        published = super()._basic_publish(msg, exchange, routing_key, **kwargs)
+        if "task" not in headers and "ticket" not in headers and msg.properties.get("correlation_id"):
+            self.names.replies.append((msg.properties["correlation_id"], _bytes(msg.body)))
+        return published
 
     basic_publish = _basic_publish
 
@@ -161,3 +164,7 @@ class NamespacedChannel(pyamqp.Channel):  # type: ignore[misc]
 
     def _release(self, tag: int, multiple: bool) -> None:
         self.names.release(lambda key: key[0] == id(self) and (key[1] <= tag if multiple else key[1] == tag))
+
+
+def _bytes(body: Any) -> bytes:
+    return body if isinstance(body, bytes) else str(body).encode()

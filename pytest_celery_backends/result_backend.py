@@ -6,59 +6,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from .assertions import cleanup, expiry, serialization, states
+from .assertions import cleanup, expiry, failures, groups, serialization, states
 from .assertions.serialization import RoundTrip
 from .assertions.subject import Subject, failed, task_id_of
 from .capabilities import Capability
 from .errors import WaitTimeout
 from .lease import Lease
 from .leases import Leases
-from .masking import SecretUrl, masked, shown_masked
-from .pools import LostTask
+from .masking import SecretUrl, shown_masked
+from .result_service import ResultService
 from .sources import ProviderKind
-from .spec import Service, StoredResult
+from .spec import StoredResult
+from .state_patterns import Element
 from .timeline import DEFAULT_TIMEOUT, Observation, Timeline
 
 _SAME: Final = object()
 
 #: pytest shows the line of the test, not ours.
 __tracebackhide__ = True
-
-
-class ResultService:
-    """A read-only view of the server that a test runs on."""
-
-    def __init__(self, service: Service, logs: Any) -> None:
-        self._service = service
-        self._logs = logs
-
-    @property
-    def url(self) -> str:
-        """The server's URL, password included; its repr, and so an assertion that fails, masks it."""
-        return SecretUrl(self._service.url)
-
-    @property
-    def product(self) -> str:
-        """What the server says it is: "Valkey" may answer where "redis" was asked for."""
-        return self._service.identity.product
-
-    @property
-    def version(self) -> str:
-        """The version, as the server says."""
-        return self._service.identity.version
-
-    @property
-    def provider(self) -> ProviderKind:
-        """Where it came from: external, container, local or embedded."""
-        return self._service.provider
-
-    @property
-    def logs(self) -> str:
-        """The last lines that the server printed; empty where they cannot be had."""
-        return str(self._logs(self._service))
-
-    def __repr__(self) -> str:
-        return f"<{self._service} at {masked(self._service.url) or 'this process'}>"
 
 
 class ResultBackend:
@@ -68,16 +33,26 @@ class ResultBackend:
     """
 
     def __init__(self, lease: Lease, leases: Leases, service: ResultService) -> None:
-        self._lease = lease
+        self._given = lease
+        self._turn = lease.turn
         self._leases = leases
         product = "" if service.product == lease.spec.title else service.product
         self._subject = Subject(backend=lease.spec.name, version=service.version, product=product)
         self.service = service
 
     @property
+    def _lease(self) -> Lease:
+        if self._given.turn != self._turn or not self._given.is_taken:
+            raise failed(
+                "result_backend was used after its test",
+                [("by then", "the store was emptied, and the app is wired to production again")],
+            )
+        return self._given
+
+    @property
     def name(self) -> str:
         """The backend's name, as in the marker."""
-        return self._lease.spec.name
+        return self._given.spec.name
 
     @property
     def version(self) -> str:
@@ -92,12 +67,12 @@ class ResultBackend:
     @property
     def url(self) -> str:
         """What ``result_backend`` is set to, namespace and password included; its repr masks the password."""
-        return SecretUrl(self._lease.settings["result_backend"])
+        return SecretUrl(self._given.settings["result_backend"])
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """Every Celery setting that this test has on top of the app's own; reprs mask passwords."""
-        return {name: shown_masked(value, name) for name, value in self._lease.settings.items()}
+        return {name: shown_masked(value, name) for name, value in self._given.settings.items()}
 
     @property
     def client(self) -> Any:
@@ -107,12 +82,12 @@ class ResultBackend:
     def supports(self, capability: str | Capability) -> bool:
         """Whether the backend is declared to have a capability, such as "chords"."""
         if isinstance(capability, Capability):
-            return bool(self._lease.spec.verdict(capability))
+            return bool(self._given.spec.verdict(capability))
         known = {each.label: each for each in Capability}
         label = capability.strip().replace("-", "_").lower()
         if label not in known:
             raise failed(f"no capability is called {capability!r}", [("known", ", ".join(known))])
-        return bool(self._lease.spec.verdict(known[label]))
+        return bool(self._given.spec.verdict(known[label]))
 
     def stored(self) -> list[StoredResult]:
         """Everything in the test's namespace, read out of band."""
@@ -120,7 +95,7 @@ class ResultBackend:
 
     def timeline(self, result: Any) -> Timeline:
         """Every store made for a task so far; *result* is an AsyncResult or a task id."""
-        return self._lease.recorder.timeline(task_id_of(result))
+        return self._lease.recorder.timeline(task_id_of(result, self._lease))
 
     def wait_for(self, result: Any, state: str, *, timeout: float = DEFAULT_TIMEOUT) -> Observation:
         """Wait until a task reached a state, woken by the store itself; gives what was stored.
@@ -131,13 +106,56 @@ class ResultBackend:
         """
         return states.wait_for(self._lease, self._subject, result, state, timeout)
 
-    def assert_transitions(self, result: Any, *expected: str, timeout: float = DEFAULT_TIMEOUT) -> None:
+    # Each assertion about a task waits until it has ended, at most *timeout* seconds, woken by the store.
+
+    def assert_transitions(self, result: Any, *expected: Element, timeout: float = DEFAULT_TIMEOUT) -> None:
         """Assert the states that were stored for a task: all of them, in this order.
 
-        Waits until the task has ended, at most *timeout* seconds. PENDING is never stored (it is what a
-        backend says of ids that it does not know) and may be left out.
+        ``...`` stands for anything, ``times("RETRY", 2, 5)`` for repetitions. PENDING is never stored (it is
+        what a backend says of ids that it does not know) and may be left out.
         """
         states.assert_transitions(self._lease, self._subject, result, expected, timeout)
+
+    def assert_never(self, result: Any, *unwanted: str, timeout: float = DEFAULT_TIMEOUT) -> None:
+        """Assert that a task ended without any of these states ever being stored for it."""
+        states.assert_never(self._lease, self._subject, result, unwanted, timeout)
+
+    def assert_retried(self, result: Any, *, times: int, timeout: float = DEFAULT_TIMEOUT) -> None:
+        """Assert that a task ended after exactly so many retries."""
+        states.assert_retried(self._lease, self._subject, result, times, timeout)
+
+    def assert_revoked(self, result: Any, *, timeout: float = DEFAULT_TIMEOUT) -> None:
+        """Assert that a task ended as REVOKED, and that the store holds that."""
+        states.assert_revoked(self._lease, self._subject, result, timeout)
+
+    def assert_progress(
+        self, result: Any, *, key: str = "done", increasing: bool = True, timeout: float = DEFAULT_TIMEOUT
+    ) -> None:
+        """Assert that a task stored states of its own, each with *key* in its meta and none below the one before."""
+        states.assert_progress(self._lease, self._subject, result, key, increasing, timeout)
+
+    def assert_raises_in_task(
+        self,
+        result: Any,
+        expected: type[BaseException],
+        *,
+        match: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> BaseException:
+        """Assert that a task failed with an exception which comes back as it was raised; gives it.
+
+        Its type, its arguments, *match* in its text as ``re.search`` finds it, and its name in the traceback. A
+        serializer that cannot carry the type makes up another of the same name, which is not accepted.
+        """
+        return failures.assert_raises_in_task(self._lease, self._subject, result, expected, match, timeout)
+
+    def assert_group_complete(self, result: Any, *, timeout: float = DEFAULT_TIMEOUT) -> None:
+        """Assert that every member of a group succeeded, and that the store holds each."""
+        groups.assert_group_complete(self._lease, self._subject, result, timeout)
+
+    def assert_chord_ran_once(self, result: Any, *, timeout: float = DEFAULT_TIMEOUT) -> None:
+        """Assert that the body of a chord ended once; *result* is the body's, as calling the chord gives it."""
+        groups.assert_chord_ran_once(self._lease, self._subject, result, timeout)
 
     def assert_expires(self, result: Any, *, after: float, tolerance: float = 5.0) -> None:
         """Assert that a result goes *after* seconds after it was stored, by the backend's own mechanism.
@@ -197,49 +215,3 @@ class ResultBackend:
 
     def __repr__(self) -> str:
         return f"<ResultBackend {self._subject} ({self.provider})>"
-
-
-class ResultWorker:
-    """The in-process worker of one test. Given by the ``result_worker`` fixture."""
-
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
-
-    def task(self, *args: Any, **options: Any) -> Any:
-        """Register a task for the length of the test; used like ``app.task``, with the same options."""
-        return self._lease.app.task(*args, **{"shared": False, **options})
-
-    def drain(self, timeout: float = DEFAULT_TIMEOUT) -> None:
-        """Wait until every task is done, those with ETA or countdown and retries included.
-
-        Raises WaitTimeout after *timeout* seconds, telling what still runs and waits.
-        """
-        worker = self._lease.start_worker()
-        if worker.wait_until(lambda: worker.is_idle, timeout):
-            return
-        running = [f"running: {run}" for run in worker.ledger.running.values()]
-        waiting = worker.waiting_messages
-        raise WaitTimeout(
-            f"the worker was not idle within {timeout:g} s",
-            tried=[*running, *([f"not done in queues: {', '.join(waiting)}"] if waiting else [])],
-            remedy=f"result_worker.drain(timeout={timeout * 2:g})",
-            log="\n".join(run.stack() for run in worker.ledger.running.values()),
-        )
-
-    @property
-    def lost(self) -> list[LostTask]:
-        """Tasks that raised SystemExit or the like, and fail the test unless they are cleared from here."""
-        return self._lease.start_worker().ledger.lost
-
-    @property
-    def hostname(self) -> str:
-        """The worker's node name, as remote control knows it."""
-        return str(self._lease.start_worker().hostname)
-
-    @property
-    def logs(self) -> str:
-        """What Celery logged in this test so far, from INFO on."""
-        return self._lease.log.text
-
-    def __repr__(self) -> str:
-        return f"<ResultWorker of {self._lease.spec.name}>"

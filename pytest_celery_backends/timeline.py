@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import copy
-import functools
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from celery import states
 
+from . import state_patterns
+from .comparison import difference
+
+_FINAL = states.READY_STATES
 #: How long a wait lasts where the caller sets no limit, in seconds.
 DEFAULT_TIMEOUT = 5.0
 
@@ -21,7 +21,9 @@ class Observation:
     """One attempt to store a state.
 
     ``at`` is in seconds since the task was published (or first seen). ``error`` is what the store
-    raised, empty where it returned; that it returned does not mean that the store kept it.
+    raised, empty where it returned; that it returned does not mean that the store kept it. ``attempt`` counts
+    from 1, and ``children`` are the ids of the tasks that the task has sent; both are known where a running
+    task stores, and not where ``backend.store_result`` is called by hand.
     """
 
     task_id: str
@@ -31,23 +33,77 @@ class Observation:
     at: float
     thread: str
     error: str = ""
+    attempt: int | None = None
+    children: tuple[str, ...] = ()
+    is_after_forget: bool = False
 
     def __str__(self) -> str:
         failed = f", not stored: {self.error}" if self.error else ""
         return f"{self.state} ({self.at * 1000:.1f} ms{failed})"
 
 
+#: What happened: to the message, to the task (as Celery's signals say), to the result, or in a client that asked.
+EventKind = Literal[
+    "published",
+    "received",
+    "started",
+    "stored",
+    "retried",
+    "succeeded",
+    "failed",
+    "revoked",
+    "finished",
+    "read",
+    "forgotten",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One thing that happened to a task; ``at`` is in seconds since it was published (or first seen)."""
+
+    kind: EventKind
+    at: float
+    thread: str
+    state: str = ""
+    detail: str = ""
+
+    def __str__(self) -> str:
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"{self.at * 1000:.3f} ms  {self.kind}  {self.state}{detail}  [{self.thread}]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conflict:
+    """Two stores that contradict each other, or one of what was forgotten; ``what`` says it in words."""
+
+    what: str
+    observation: Observation
+    before: Observation | None = None
+
+    def __str__(self) -> str:
+        return self.what
+
+
 class Timeline(Sequence[Observation]):
-    """What happened to one task, oldest first. Compare ``.states`` in a plain assert.
+    """What happened to one task, oldest first.
+
+    Compares with a list of states in a plain assert, in which ``...`` stands for anything and
+    ``times("RETRY", 2)`` for repetitions; pytest then says where they part.
 
     >>> seen = Observation(task_id="4f1c", state="SUCCESS", value=4, traceback=None, at=0.0021, thread="w")
     >>> print(Timeline("4f1c", [seen]))
     SUCCESS (2.1 ms)
+    >>> Timeline("4f1c", [seen]) == [..., "SUCCESS"]
+    True
     """
 
-    def __init__(self, task_id: str, observations: Iterable[Observation]) -> None:
+    def __init__(
+        self, task_id: str, observations: Iterable[Observation], events: Iterable[Event] = ()
+    ) -> None:
         self.task_id = task_id
         self._observations = tuple(observations)
+        self._events = tuple(events)
 
     @overload
     def __getitem__(self, index: int) -> Observation: ...
@@ -67,165 +123,66 @@ class Timeline(Sequence[Observation]):
         """The states alone, oldest first."""
         return [seen.state for seen in self._observations]
 
+    @property
+    def events(self) -> list[Event]:
+        """All that happened, oldest first: stores, the worker's signals, and each read by a client."""
+        stores = [
+            Event(kind="stored", at=seen.at, thread=seen.thread, state=seen.state, detail=seen.error)
+            for seen in self._observations
+        ]
+        return sorted([*self._events, *stores], key=lambda event: event.at)
+
+    @property
+    def unstored(self) -> str:
+        """Why Celery stores nothing of a task that has ended: "eager", "its result is ignored"; else empty."""
+        ends = [event.detail for event in self._events if event.kind == "finished" and event.state in _FINAL]
+        return ends[-1] if ends and not self._observations else ""
+
+    @property
+    def conflicts(self) -> list[Conflict]:
+        """Where writers raced: a SUCCESS that another state came after, two with different values, and stores
+        of what was forgotten. Celery guards a SUCCESS against some of it, on some backends.
+        """
+        found: list[Conflict] = []
+        success: Observation | None = None
+        for seen in (each for each in self._observations if not each.error):
+            if seen.is_after_forget:
+                found.append(Conflict(what=f"{seen} was stored after forget()", observation=seen))
+            elif success is not None and seen.state != states.SUCCESS:
+                what = f"{success} was overwritten by {seen} in thread {seen.thread}"
+                found.append(Conflict(what=what, observation=seen, before=success))
+            elif success is not None and (parts := difference(success.value, seen.value)):
+                what = f"{success} was stored again by {seen} in thread {seen.thread}: {parts}"
+                found.append(Conflict(what=what, observation=seen, before=success))
+            if seen.state == states.SUCCESS:
+                success = seen
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Timeline):
+            return self._observations == other._observations
+        if isinstance(other, (list, tuple)):
+            return state_patterns.difference(other, self.states) is None
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # it is equal to many things
+
     def __str__(self) -> str:
-        return " -> ".join(map(str, self._observations)) or "nothing was stored"
+        nothing = f"nothing was stored: {self.unstored}" if self.unstored else "nothing was stored"
+        return " -> ".join(map(str, self._observations)) or nothing
 
     def __repr__(self) -> str:
         return f"<Timeline of {self.task_id}: {self}>"
 
 
-@dataclass
-class _Patched:
-    """A method of a backend class, and what stood in the class itself before (None: inherited)."""
-
-    owner: type
-    name: str
-    before: Any
-
-
-class Recorder:
-    """Observes the stores of one app's backends, and lets others wait for them.
-
-    The methods are wrapped on the backend's class, because ``app.backend`` is another object in each
-    thread. Backends of other apps pass through unrecorded.
-    """
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-        self.changed = threading.Condition()
-        self._observations: dict[str, list[Observation]] = {}
-        self._published: dict[str, float] = {}
-        self._ready: dict[str, int] = {}
-        self._count = 0
-        self._forgotten: set[str] = set()
-        self._storing: list[str] = []
-        self._patched: list[_Patched] = []
-        self._inside = threading.local()
-
-    # -- what was seen
-
-    def timeline(self, task_id: str) -> Timeline:
-        """What happened to one task so far; a store that is under way is waited for.
-
-        Redis tells a waiting ``get()`` of a result before the store has returned to the worker.
-        """
-        with self.changed:
-            self.changed.wait_for(lambda: task_id not in self._storing, DEFAULT_TIMEOUT)
-            return self.seen(task_id)
-
-    def seen(self, task_id: str) -> Timeline:
-        """What happened to one task, as far as it has returned; waits for nothing."""
-        with self.changed:
-            return Timeline(task_id, list(self._observations.get(task_id, ())))
-
-    def timelines(self) -> list[Timeline]:
-        """One timeline for each task seen, in the order in which they were first stored."""
-        with self.changed:
-            return [Timeline(task_id, list(seen)) for task_id, seen in self._observations.items()]
-
-    def was_forgotten(self, task_id: str) -> bool:
-        """Whether ``forget`` was called for the task."""
-        return task_id in self._forgotten
-
-    @property
-    def count(self) -> int:
-        """How many stores there were; grows by one with each."""
-        return self._count
-
-    def all_ready_since(self, task_ids: Iterable[str], count: int) -> bool:
-        """Whether each task stored a final state after the store number *count*."""
-        return all(self._ready.get(task_id, 0) > count for task_id in task_ids)
-
-    def is_under_way(self, task_id: str) -> bool:
-        """Whether the task was sent from here and has stored no final state yet."""
-        return task_id in self._published and task_id not in self._ready
-
-    def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait at most *timeout* seconds; *condition* is looked at after each store."""
-        with self.changed:
-            return self.changed.wait_for(condition, timeout)
-
-    def clear(self) -> None:
-        """Forget what was seen; the store numbers go on growing."""
-        with self.changed:
-            for seen in (self._observations, self._published, self._ready, self._forgotten):
-                seen.clear()
-
-    # -- observing
-
-    def published(self, task_id: str) -> None:
-        """Time zero of a task: it is about to be sent."""
-        self._published.setdefault(task_id, time.monotonic())
-
-    def watch(self, backend: Any) -> None:
-        """Observe all backends of this object's class that belong to the app."""
-        owner = type(backend)
-        if not any(patched.owner is owner for patched in self._patched):
-            self._wrap(owner, "store_result", self._observe_store)
-            self._wrap(owner, "forget", self._observe_forget)
-
-    def unwatch(self) -> None:
-        """Put every class back exactly as it was."""
-        for patched in reversed(self._patched):
-            if patched.before is None:
-                delattr(patched.owner, patched.name)
-            else:
-                setattr(patched.owner, patched.name, patched.before)
-        self._patched.clear()
-
-    def _wrap(self, owner: type, name: str, observe: Callable[..., Any]) -> None:
-        original = getattr(owner, name)
-
-        @functools.wraps(original)
-        def observed(backend: Any, *args: Any, **kwargs: Any) -> Any:
-            # a subclass that calls super() must not be counted twice
-            if backend.app is not self.app or getattr(self._inside, name, False):
-                return original(backend, *args, **kwargs)
-            setattr(self._inside, name, True)
-            try:
-                return observe(functools.partial(original, backend), *args, **kwargs)
-            finally:
-                setattr(self._inside, name, False)
-
-        self._patched.append(_Patched(owner=owner, name=name, before=owner.__dict__.get(name)))
-        setattr(owner, name, observed)
-
-    def _observe_store(self, store: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        names = ("task_id", "result", "state", "traceback")
-        given = {**dict(zip(names, args, strict=False)), **kwargs}
-        self._storing.append(str(given["task_id"]))
-        error = ""
-        try:
-            return store(*args, **kwargs)
-        except BaseException as failure:
-            error = repr(failure)
-            raise
-        finally:
-            self._record(given, error)
-
-    def _observe_forget(self, forget: Callable[..., Any], task_id: str, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return forget(task_id, *args, **kwargs)
-        finally:
-            self._forgotten.add(str(task_id))
-
-    def _record(self, given: dict[str, Any], error: str) -> None:
-        task_id, state, value = str(given["task_id"]), given["state"], given.get("result")
-        now = time.monotonic()
-        seen = Observation(
-            task_id=task_id,
-            state=state,
-            # progress dictionaries are often changed in place between two stores
-            value=copy.copy(value) if isinstance(value, (dict, list, set)) else value,
-            traceback=given.get("traceback"),
-            at=now - self._published.setdefault(task_id, now),
-            thread=threading.current_thread().name,
-            error=error,
-        )
-        with self.changed:
-            self._storing.remove(task_id)
-            self._count += 1
-            self._observations.setdefault(task_id, []).append(seen)
-            if state in states.READY_STATES and not error:
-                self._ready[task_id] = self._count
-            self.changed.notify_all()
+def compared(op: str, left: object, right: object) -> list[str] | None:
+    """What pytest says of a timeline that is not what a test compares it with; None where it is none."""
+    timeline, pattern = (left, right) if isinstance(left, Timeline) else (right, left)
+    if op != "==" or not isinstance(timeline, Timeline) or not isinstance(pattern, (list, tuple)):
+        return None
+    return [
+        f"timeline of {timeline.task_id[:8]} == [{state_patterns.shown(pattern)}]",
+        f"expected: {state_patterns.shown(pattern)}",
+        f"observed: {timeline}",
+        f"first difference: {state_patterns.difference(pattern, timeline.states)}",
+    ]

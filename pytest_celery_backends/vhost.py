@@ -39,6 +39,8 @@ class VirtualHost:
     def __init__(self, name: str, *, clock: Callable[[], float] = monotonic) -> None:
         self.name = name
         self.queues: dict[str, Queue] = {}
+        #: Every message that was put, also those that were taken since; whoever looks clears it.
+        self.sent: list[Delivery] = []
         self._clock = clock
         self._process = os.getpid()
         self._changed = Condition(Lock())
@@ -111,7 +113,9 @@ class VirtualHost:
             queue = self._living(name)
             if queue is None:
                 return False
-            queue.insert(Delivery(queue=name, message=message, priority=priority), first=False)
+            delivery = Delivery(queue=name, message=message, priority=priority)
+            self.sent.append(delivery)
+            queue.insert(delivery, first=False)
             self._notify()
             return True
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import celery.backends.base
 
-from .timeline import Recorder
+from .recorder import Recorder
 
 
 @dataclass

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
+from celery.exceptions import WorkerShutdown, WorkerTerminate
 from celery.worker import WorkController
 from celery.worker.consumer.control import Control
 from celery.worker.control import Panel
@@ -134,7 +135,7 @@ class InProcessWorker(WorkController):  # type: ignore[misc]
     @property
     def cause_of_death(self) -> BaseException | None:
         """What ended it, where nobody has told it to end."""
-        told = isinstance(self._failure, SystemExit)
+        told = isinstance(self._failure, (WorkerShutdown, WorkerTerminate))
         return None if self.is_alive or told else self._failure
 
     @property

@@ -26,6 +26,15 @@ BROKEN: Final = {
         "postgres": "Database",
         "sqlite": "Database",
         "filesystem": "Files",
+        "rpc-memory": "Rpc",
+        "memory": "Cache",
+    },
+    "drops-started": {
+        "redis": "Redis",
+        "postgres": "Database",
+        "sqlite": "Database",
+        "filesystem": "Files",
+        "rpc-memory": "Rpc",
         "memory": "Cache",
     },
     "keeps-forgotten": {
@@ -48,6 +57,10 @@ BROKEN: Final = {
     "never-expires": {"redis": "Redis"},
     "expires-early": {"redis": "Redis"},
     "refuses": {"memory": "Cache"},
+    "drops-revoked": {"memory": "Cache", "redis": "Redis"},
+    "refuses-steps": {"memory": "Cache"},
+    "flattens-errors": {"memory": "Cache", "redis": "Redis", "sqlite": "Database"},
+    "repeats-bodies": {"memory": "Cache"},
 }
 
 

@@ -22,7 +22,7 @@ PACKAGE: Final = Path(pytest_celery_backends.__file__).parent
 LAYERS: Final[dict[int, tuple[str, ...]]] = {
     0: ("errors", "capabilities"),
     1: (
-        *("spec", "sources", "masking", "celery_release", "queues", "vhost", "amqp_names"),
+        *("spec", "sources", "state_patterns", "masking", "celery_release", "queues", "vhost", "amqp_names"),
         *("sessions", "pubsub", "database_limits", "mysql_server", "python_servers"),
         *("redis_server", "certificates", "syntax_trees", "memcache_sockets"),
     ),
@@ -43,8 +43,13 @@ LAYERS: Final[dict[int, tuple[str, ...]]] = {
             "waiting",
             "decoding",
             "timeline",
+            "recorder",
+            "comparison",
+            "task_signals",
+            "database_tables",
         ),
-        *("lease", "leases", "clock", "faults", "assertions", "assertions.*", "result_backend", "migration"),
+        *("result_backend", "result_service", "result_worker"),
+        *("lease", "leases", "clock", "faults", "assertions", "assertions.*", "migration"),
     ),
     5: (
         *("options", "option_values", "markers", "selection", "reporting", "reporting.*"),

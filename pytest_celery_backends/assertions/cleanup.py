@@ -16,7 +16,7 @@ __tracebackhide__ = True
 
 def assert_forgotten(lease: Lease, subject: Subject, result: Any) -> None:
     """Assert that the store holds nothing for a result; for a group, nothing for its members either."""
-    task_id = task_id_of(result)
+    task_id = task_id_of(result, lease)
     gone = {task_id, *(member.id for member in getattr(result, "results", ()))}
     left = [one for one in lease.probe.stored() if one.task_id in gone and one.kind != "other"]
     if left:

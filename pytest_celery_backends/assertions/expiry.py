@@ -14,7 +14,7 @@ __tracebackhide__ = True
 
 def assert_expires(lease: Lease, subject: Subject, result: Any, after: float, tolerance: float) -> None:
     """Assert that a result goes *after* seconds after it was stored."""
-    task_id = task_id_of(result)
+    task_id = task_id_of(result, lease)
     named = subject.short(task_id)
     verdict = lease.spec.verdict(Capability.EXPIRY)
     if not verdict:

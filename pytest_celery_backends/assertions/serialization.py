@@ -10,8 +10,8 @@ from typing import Any, Final
 from celery import states
 from kombu.serialization import registry
 
+from ..comparison import difference
 from ..lease import Lease
-from .comparison import difference
 from .subject import Subject, failed
 
 #: Gives a lease of the same app and backend with these settings on top.

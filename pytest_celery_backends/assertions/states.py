@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from itertools import zip_longest
+from types import EllipsisType
 from typing import Any
 
 from celery import states
 
 from ..capabilities import Capability
+from ..decoding import decoder
 from ..errors import WaitTimeout
 from ..lease import Lease
+from ..probes.keys import state_in
 from ..spec import Probe
+from ..state_patterns import Element, Times, difference, shown
 from ..timeline import Observation, Timeline
 from .subject import Subject, failed, task_id_of
 
@@ -23,30 +26,42 @@ def _final(timeline: Timeline) -> bool:
     return any(seen.state in states.READY_STATES and not seen.error for seen in timeline)
 
 
+def _is_over(timeline: Timeline) -> bool:
+    return _final(timeline) or bool(timeline.unstored)
+
+
 def wait_for(lease: Lease, subject: Subject, result: Any, state: str, timeout: float) -> Observation:
     """Wait until a task was seen in a state and, if that is final, until the store holds it."""
-    task_id = task_id_of(result)
+    task_id = task_id_of(result, lease)
     check_state(lease, subject, state)
 
     def seen() -> Observation | None:
         timeline = lease.recorder.seen(task_id)
         return next((one for one in timeline if one.state == state and not one.error), None)
 
-    lease.recorder.wait_until(lambda: seen() is not None or _final(lease.recorder.seen(task_id)), timeout)
+    lease.recorder.wait_until(lambda: seen() is not None or _is_over(lease.recorder.seen(task_id)), timeout)
     timeline = lease.recorder.timeline(task_id)
     observation = seen()
     if observation is None:
         raise _never_came(lease, subject, task_id, state, timeline, timeout)
-    if state in states.READY_STATES:
-        _check_kept(lease, subject, timeline, state)
+    _check_kept(lease, subject, timeline, state)
     return observation
 
 
 def _never_came(
     lease: Lease, subject: Subject, task_id: str, state: str, timeline: Timeline, timeout: float
 ) -> Exception:
-    if _final(timeline):
+    refused = next((seen for seen in timeline if seen.state == state and seen.error), None)
+    if refused is not None:
+        what = f"task {subject.short(task_id)} was {state}, which could not be stored: {refused.error}"
+        return failed(what, [("observed", str(timeline))])
+    if _is_over(timeline):
         return failed(f"task {subject.short(task_id)} ended without {state}", [("observed", str(timeline))])
+    what = f"task {subject.short(task_id)} was not {state} within {timeout:g} s"
+    return _still_going(lease, what, timeline, f"wait_for(result, {state!r}, timeout={timeout * 2:g})")
+
+
+def _still_going(lease: Lease, what: str, timeline: Timeline, remedy: str = "") -> WaitTimeout:
     worker = lease.worker
     running = [f"running: {run}" for run in worker.ledger.running.values()] if worker else []
     waiting = (
@@ -54,10 +69,11 @@ def _never_came(
         if worker and worker.waiting_messages
         else []
     )
+    unsent = "" if lease.recorder.is_known(timeline.task_id) else ", and no such task was sent in this test"
     return WaitTimeout(
-        f"task {subject.short(task_id)} was not {state} within {timeout:g} s",
-        tried=[f"observed: {timeline}", *running, *waiting],
-        remedy=f"result_backend.wait_for(result, {state!r}, timeout={timeout * 2:g})",
+        what,
+        tried=[f"observed: {timeline}{unsent}", *running, *waiting],
+        remedy=f"result_backend.{remedy}" if remedy else "timeout=60  # as an argument",
         log="\n".join(run.stack() for run in worker.ledger.running.values()) if worker else "",
     )
 
@@ -74,50 +90,126 @@ def check_state(lease: Lease, subject: Subject, state: str) -> None:
 
 
 def assert_transitions(
-    lease: Lease, subject: Subject, result: Any, expected: tuple[str, ...], timeout: float
+    lease: Lease, subject: Subject, result: Any, expected: tuple[Element, ...], timeout: float
 ) -> None:
     """Assert the states that were stored for a task, in order and all of them."""
-    task_id = task_id_of(result)
-    for state in expected:
-        check_state(lease, subject, state)
-    lease.recorder.wait_until(lambda: _final(lease.recorder.seen(task_id)), timeout)
-    timeline = lease.recorder.timeline(task_id)
-    wanted = [state for state in expected if state != states.PENDING]  # PENDING is what no store knows
-    if [*timeline.states] != wanted:
+    task_id = task_id_of(result, lease)
+    for element in expected:
+        if not isinstance(element, EllipsisType):
+            check_state(lease, subject, element.state if isinstance(element, Times) else element)
+    timeline = ended(lease, task_id, timeout)
+    parts = difference(expected, timeline.states)
+    if parts is not None:
         raise failed(
             f"task {subject.short(task_id)} did not go through the expected states",
-            [
-                ("expected", " -> ".join(expected)),
-                ("observed", str(timeline)),
-                ("first difference", _first_difference(wanted, timeline.states)),
-            ],
+            [("expected", shown(expected)), ("observed", str(timeline)), ("first difference", parts)],
         )
-    if wanted:
-        _check_kept(lease, subject, timeline, wanted[-1])
+    if timeline:
+        _check_kept(lease, subject, timeline, timeline[-1].state)
 
 
-def _first_difference(expected: list[str], observed: list[str]) -> str:
-    for wanted, seen in zip_longest(expected, observed):
-        if wanted == seen:
-            continue
-        if wanted is None:
-            return f"{seen} came on top"
-        if wanted not in observed:
-            return f"{wanted} never came"
-        return f"{seen or 'nothing'} came instead of {wanted}"
-    return "none"
+def ended(lease: Lease, task_id: str, timeout: float) -> Timeline:
+    """What happened to a task, once it has ended or the time is over."""
+    lease.recorder.wait_until(lambda: _is_over(lease.recorder.seen(task_id)), timeout)
+    return lease.recorder.timeline(task_id)
+
+
+def assert_never(
+    lease: Lease, subject: Subject, result: Any, unwanted: tuple[str, ...], timeout: float
+) -> None:
+    """Assert that a task ended, and that none of these states was ever stored for it."""
+    task_id = task_id_of(result, lease)
+    for state in unwanted:
+        check_state(lease, subject, state)
+    timeline = must_end(lease, subject, task_id, timeout)
+    found = [seen for seen in timeline if seen.state in unwanted]
+    if found:
+        raise failed(
+            f"task {subject.short(task_id)} was {found[0].state}, which it must never be",
+            [("observed", str(timeline)), *(("stored", _value(seen)) for seen in found)],
+        )
+
+
+def assert_retried(lease: Lease, subject: Subject, result: Any, times: int, timeout: float) -> None:
+    """Assert that a task ended after exactly so many retries."""
+    task_id = task_id_of(result, lease)
+    timeline = must_end(lease, subject, task_id, timeout)
+    retries = [seen for seen in timeline if seen.state == states.RETRY and not seen.error]
+    if len(retries) != times:
+        raise failed(
+            f"task {subject.short(task_id)} was retried {len(retries)} times, not {times}",
+            [("observed", str(timeline)), *(("because of", _value(seen)) for seen in retries)],
+        )
+
+
+def assert_revoked(lease: Lease, subject: Subject, result: Any, timeout: float) -> None:
+    """Assert that a task ended as REVOKED, and that the store says so."""
+    task_id = task_id_of(result, lease)
+    timeline = must_end(lease, subject, task_id, timeout)
+    if timeline[-1].state != states.REVOKED:
+        raise failed(f"task {subject.short(task_id)} was not revoked", [("observed", str(timeline))])
+    _check_kept(lease, subject, timeline, states.REVOKED)
+
+
+def assert_progress(
+    lease: Lease, subject: Subject, result: Any, key: str, increasing: bool, timeout: float
+) -> None:
+    """Assert that a task stored custom states, each with *key* in its meta, and never a smaller one."""
+    task_id = task_id_of(result, lease)
+    timeline = must_end(lease, subject, task_id, timeout)
+    reports = [seen for seen in timeline if seen.state not in states.ALL_STATES]
+    problem = "stored no state of its own" if not reports else _lack(reports, key)
+    values = [seen.value[key] for seen in reports] if not problem else []
+    if increasing and not problem and values != sorted(values):
+        problem = f"went back: {key} was {', '.join(map(repr, values))}"
+    if problem:
+        raise failed(f"task {subject.short(task_id)} {problem}", [("observed", str(timeline))])
+
+
+def _lack(reports: list[Observation], key: str) -> str:
+    for seen in reports:
+        if seen.error:
+            return f"reported {seen.state} in vain: {seen.error}"
+        if not isinstance(seen.value, dict) or key not in seen.value:
+            return f"reported {seen.state} without {key!r}: {seen.value!r}"
+    return ""
+
+
+def must_end(lease: Lease, subject: Subject, task_id: str, timeout: float) -> Timeline:
+    """What happened to a task that has ended; raises WaitTimeout where it does not."""
+    timeline = ended(lease, task_id, timeout)
+    if timeline.unstored:
+        raise failed(f"task {subject.short(task_id)} left no result", [("observed", str(timeline))])
+    if not _final(timeline):
+        raise _still_going(lease, f"task {subject.short(task_id)} did not end within {timeout:g} s", timeline)
+    return timeline
+
+
+def _value(seen: Observation) -> str:
+    return f"{seen.state} {seen.value!r}"
 
 
 def _check_kept(lease: Lease, subject: Subject, timeline: Timeline, state: str) -> None:
     """A store that returns has not always kept what it was given: look into the store itself."""
-    if not lease.spec.verdict(Capability.REREAD) or lease.recorder.was_forgotten(timeline.task_id):
-        return  # what was read is gone, as it should be
+    if lease.recorder.was_forgotten(timeline.task_id):
+        return  # it is gone, as it should be
+    headline = f"task {subject.short(timeline.task_id)}: the store did not keep what it was given"
+    if not lease.spec.verdict(Capability.REREAD):  # what was read is gone: what was sent is looked at
+        sent = states_sent(lease, timeline.task_id)
+        if state not in sent:
+            rows = [("worker stored", str(timeline)), ("broker was given", " -> ".join(sent) or "nothing")]
+            raise failed(headline, rows)
+        return
     held = state_in_store(lease.probe, timeline.task_id)
-    if held != state:
-        raise failed(
-            f"task {subject.short(timeline.task_id)}: the store did not keep what it was given",
-            [("worker stored", str(timeline)), ("store holds", held or "nothing")],
-        )
+    later = lease.recorder.seen(timeline.task_id).states  # it may have gone on meanwhile
+    if held != state and held not in later[later.index(state) :]:
+        raise failed(headline, [("worker stored", str(timeline)), ("store holds", held or "nothing")])
+
+
+def states_sent(lease: Lease, task_id: str) -> list[str]:
+    """The states in the messages that a backend sent for a task."""
+    decode = decoder(lease.app.conf.result_serializer)
+    return [state_in(body, decode) for body in lease.host.replies(task_id)]
 
 
 def state_in_store(probe: Probe, task_id: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..lease import Lease
+
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
@@ -36,13 +38,20 @@ class Subject:
         return f"{task_id[:8]} on {self}"
 
 
-def task_id_of(result: Any) -> str:
-    """The id of an AsyncResult, a GroupResult, or of what is an id already."""
+def task_id_of(result: Any, lease: Lease) -> str:
+    """The id of an AsyncResult or a GroupResult of the app under test, or of what is an id already."""
     if isinstance(result, str):
         return result
     if not hasattr(result, "id"):
         raise failed(
             f"{result!r} is no result", [("takes", "an AsyncResult, a GroupResult or the id of a task")]
+        )
+    app = getattr(result, "app", None)
+    app = getattr(app, "_get_current_object", lambda: app)()
+    if app is not None and app is not lease.app:
+        raise failed(
+            f"result {str(result.id)[:8]} belongs to another app",
+            [("its app", repr(app)), ("this test runs", repr(lease.app))],
         )
     return str(result.id)
 

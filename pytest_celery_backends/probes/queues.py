@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -75,6 +75,11 @@ class QueuesProbe:
             expires_in=self.client.idle_left(delivery.queue),
             key=delivery.queue,
         )
+
+
+def replies(sent: Iterable[Delivery], task_id: str) -> list[bytes]:
+    """The bodies of the results of a task among what was sent, also of those that were read already."""
+    return [_body(delivery) for delivery in list(sent) if _task_of(delivery) == task_id]
 
 
 def _content(delivery: Delivery) -> Mapping[str, Any]:

@@ -76,6 +76,25 @@ def test_states_are_seen_in_order(tasks: Any, result_backend: ResultBackend) -> 
     result_backend.assert_transitions(tasks.progress.delay(), "STARTED", "PROGRESS", "PROGRESS", "SUCCESS")
 
 
+@pytest.mark.celery(result_extended=True)  # else django-celery-results stores no traceback
+def test_a_failure_comes_back_as_it_was_raised(tasks: Any, result_backend: ResultBackend) -> None:
+    result_backend.assert_raises_in_task(tasks.refuse.delay("boom"), ValueError, match="^boom$")
+
+
+def test_a_task_that_came_too_late_is_revoked(tasks: Any, result_backend: ResultBackend) -> None:
+    result_backend.assert_revoked(tasks.add.apply_async((1, 1), expires=-1))
+
+
+def test_a_group_is_complete(tasks: Any, result_backend: ResultBackend) -> None:
+    result_backend.assert_group_complete(group(tasks.add.s(n, n) for n in range(3))())
+
+
+@pytest.mark.backend_requires("chords")
+def test_the_body_of_a_chord_runs_once(tasks: Any, result_backend: ResultBackend) -> None:
+    body = chord((tasks.add.s(n, n) for n in range(3)), tasks.total.s())()
+    result_backend.assert_chord_ran_once(body)
+
+
 @pytest.mark.backend_requires("custom_states")
 def test_progress_meta_is_on_the_timeline(tasks: Any, result_backend: ResultBackend) -> None:
     result = tasks.progress.delay()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ def add(result_worker: ResultWorker) -> Any:
 
 def said(caught: pytest.ExceptionInfo[BaseException], backend: ResultBackend, result: Any = None) -> str:
     """The message, with what differs from run to run named."""
-    text = str(caught.value).replace(f"{backend.name} {backend.version}", "<backend>")
+    text = str(caught.value).replace(str(backend._subject), "<backend>")
     if result is not None:
         text = text.replace(result.id, "<id>").replace(result.id[:8], "<task>")
     return re.sub(r"\d+\.\d+ ms", "_ ms", text)
@@ -102,6 +103,39 @@ def test_waiting_for_what_the_store_did_not_keep(add: Any, result_backend: Resul
         "task <task> on <backend>: the store did not keep what it was given\n"
         "  worker stored: STARTED (_ ms) -> SUCCESS (_ ms)\n"
         "  store holds: STARTED"
+    )
+
+
+@on(("rpc-memory",), "drops-success")
+@pytest.mark.parametrize("how", ["assert_transitions", "wait_for"])
+def test_a_message_that_was_never_sent(how: str, add: Any, result_backend: ResultBackend) -> None:
+    result = add.delay(1, 1)
+    states = {"wait_for": ("SUCCESS",), "assert_transitions": ("STARTED", "SUCCESS")}[how]
+    with pytest.raises(AssertionError) as caught:
+        getattr(result_backend, how)(result, *states)
+    assert said(caught, result_backend, result) == (
+        "task <task> on <backend>: the store did not keep what it was given\n"
+        "  worker stored: STARTED (_ ms) -> SUCCESS (_ ms)\n"
+        "  broker was given: STARTED"
+    )
+
+
+@on((*KEPT, "rpc-memory"), "drops-started")
+def test_waiting_for_a_state_on_the_way_that_was_not_kept(
+    result_backend: ResultBackend, result_worker: ResultWorker
+) -> None:
+    may_end = threading.Event()
+
+    @result_worker.task(name="held")
+    def held() -> bool:
+        return may_end.wait(5)
+
+    result = held.delay()
+    with pytest.raises(AssertionError) as caught:
+        result_backend.wait_for(result, "STARTED")
+    may_end.set()
+    assert said(caught, result_backend, result).splitlines()[0] == (
+        "task <task> on <backend>: the store did not keep what it was given"
     )
 
 

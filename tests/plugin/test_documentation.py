@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/tutorial/first-test.md")
+PAGES = ("README.md", "docs/tutorial/first-test.md", "docs/how-to/follow-a-task.md")
 
 SHOP = {
     "celery": "from celery import Celery\napp = Celery('shop', broker='redis://shop.invalid')\n",

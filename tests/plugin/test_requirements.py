@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from running import RunTests
 
 SOURCE = """
 import time
@@ -152,3 +153,28 @@ def test_reasons_are_given_once_for_each_backend(verbose: list[str]) -> None:
 def test_an_unsupported_test_is_the_letter_u_where_there_is_one_for_each(place: Path) -> None:
     letters = next(line.split()[1] for line in run(place) if line.startswith("test_it.py "))
     assert sorted(letters) == [*".....uuuu"]
+
+
+@pytest.mark.parametrize("raised", ["SystemExit(4)", "KeyboardInterrupt()", "GeneratorExit()"])
+def test_a_worker_that_ends_by_what_a_receiver_raises_fails_the_test(
+    raised: str, run_tests: RunTests
+) -> None:
+    result = run_tests(
+        f"""
+from celery import signals
+
+def receiver(**kwargs):
+    raise {raised}
+
+@pytest.mark.backends("memory")
+def test_it(result_worker):
+    signals.task_received.connect(receiver)
+    try:
+        add.delay(1, 1)
+        result_worker._lease.worker.thread.join(5)
+    finally:
+        signals.task_received.disconnect(receiver)
+"""
+    )
+    result.assert_outcomes(failed=1, errors=1)
+    result.stdout.fnmatch_lines([f"*the in-process worker ended while the test ran: {raised}*"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery import states
+from celery import maybe_signature, states
 from celery.backends.cache import CacheBackend
 from celery.backends.database import DatabaseBackend
 from celery.backends.filesystem import FilesystemBackend
@@ -52,7 +52,61 @@ class Refuses:
         return super()._store_result(task_id, result, state, *args, **kwargs)  # type: ignore[misc]
 
 
+class DropsRevoked:
+    """Says that it stored a revocation, and does not."""
+
+    def _store_result(self, task_id: str, result: Any, state: str, *args: Any, **kwargs: Any) -> Any:
+        if state == states.REVOKED:
+            return result
+        return super()._store_result(task_id, result, state, *args, **kwargs)  # type: ignore[misc]
+
+
+class RefusesSteps:
+    """Cannot store what is not final: retries, and states of the user's own."""
+
+    def _store_result(self, task_id: str, result: Any, state: str, *args: Any, **kwargs: Any) -> Any:
+        if state not in states.READY_STATES and state != states.STARTED:
+            raise OSError("disk full")
+        return super()._store_result(task_id, result, state, *args, **kwargs)  # type: ignore[misc]
+
+
+class FlattensErrors:
+    """Keeps of an exception its text."""
+
+    def prepare_exception(self, exc: Any, serializer: Any = None) -> Any:
+        return super().prepare_exception(Exception(str(exc)), serializer)  # type: ignore[misc]
+
+
+class RepeatsBodies:
+    """Runs the body of a chord once more for each task of its header."""
+
+    def on_chord_part_return(self, request: Any, state: str, result: Any, **kwargs: Any) -> None:
+        super().on_chord_part_return(request, state, result, **kwargs)  # type: ignore[misc]
+        maybe_signature(request.chord, app=self.app).apply_async(([],))  # type: ignore[attr-defined]
+
+
 class CacheDropsSuccess(DropsSuccess, CacheBackend): ...
+
+
+class CacheDropsRevoked(DropsRevoked, CacheBackend): ...
+
+
+class CacheRefusesSteps(RefusesSteps, CacheBackend): ...
+
+
+class CacheFlattensErrors(FlattensErrors, CacheBackend): ...
+
+
+class CacheRepeatsBodies(RepeatsBodies, CacheBackend): ...
+
+
+class RedisDropsRevoked(DropsRevoked, RedisBackend): ...
+
+
+class RedisFlattensErrors(FlattensErrors, RedisBackend): ...
+
+
+class DatabaseFlattensErrors(FlattensErrors, DatabaseBackend): ...
 
 
 class CacheKeepsForgotten(KeepsForgotten, CacheBackend): ...
@@ -132,6 +186,39 @@ class FilesCleansEverything(FilesystemBackend):
 
         for name in os.listdir(self.path):
             os.unlink(os.path.join(self.path, name))
+
+
+class RpcDropsSuccess(RPCBackend):
+    """Sends no success, and says nothing."""
+
+    def store_result(self, task_id: str, result: Any, state: str, *args: Any, **kwargs: Any) -> Any:
+        if state == states.SUCCESS:
+            return result
+        return super().store_result(task_id, result, state, *args, **kwargs)
+
+
+class DropsStarted:
+    """Says that it stored that a task has started, and does not."""
+
+    def store_result(self, task_id: str, result: Any, state: str, *args: Any, **kwargs: Any) -> Any:
+        if state == states.STARTED:
+            return result
+        return super().store_result(task_id, result, state, *args, **kwargs)  # type: ignore[misc]
+
+
+class CacheDropsStarted(DropsStarted, CacheBackend): ...
+
+
+class RedisDropsStarted(DropsStarted, RedisBackend): ...
+
+
+class DatabaseDropsStarted(DropsStarted, DatabaseBackend): ...
+
+
+class FilesDropsStarted(DropsStarted, FilesystemBackend): ...
+
+
+class RpcDropsStarted(DropsStarted, RPCBackend): ...
 
 
 class RpcChangesValues(RPCBackend):

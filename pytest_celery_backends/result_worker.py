@@ -1,0 +1,56 @@
+"""The in-process worker of one test, as tests see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .errors import WaitTimeout
+from .lease import Lease
+from .pools import LostTask
+from .timeline import DEFAULT_TIMEOUT
+
+
+class ResultWorker:
+    """The in-process worker of one test. Given by the ``result_worker`` fixture."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+
+    def task(self, *args: Any, **options: Any) -> Any:
+        """Register a task for the length of the test; used like ``app.task``, with the same options."""
+        return self._lease.app.task(*args, **{"shared": False, **options})
+
+    def drain(self, timeout: float = DEFAULT_TIMEOUT) -> None:
+        """Wait until every task is done, those with ETA or countdown and retries included.
+
+        Raises WaitTimeout after *timeout* seconds, telling what still runs and waits.
+        """
+        worker = self._lease.start_worker()
+        if worker.wait_until(lambda: worker.is_idle, timeout):
+            return
+        running = [f"running: {run}" for run in worker.ledger.running.values()]
+        waiting = worker.waiting_messages
+        raise WaitTimeout(
+            f"the worker was not idle within {timeout:g} s",
+            tried=[*running, *([f"not done in queues: {', '.join(waiting)}"] if waiting else [])],
+            remedy=f"result_worker.drain(timeout={timeout * 2:g})",
+            log="\n".join(run.stack() for run in worker.ledger.running.values()),
+        )
+
+    @property
+    def lost(self) -> list[LostTask]:
+        """Tasks that raised SystemExit or the like, and fail the test unless they are cleared from here."""
+        return self._lease.start_worker().ledger.lost
+
+    @property
+    def hostname(self) -> str:
+        """The worker's node name, as remote control knows it."""
+        return str(self._lease.start_worker().hostname)
+
+    @property
+    def logs(self) -> str:
+        """What Celery logged in this test so far, from INFO on."""
+        return self._lease.log.text
+
+    def __repr__(self) -> str:
+        return f"<ResultWorker of {self._lease.spec.name}>"

@@ -1,0 +1,88 @@
+"""What Celery's own signals say of tasks, as events on their timelines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from celery import signals
+from celery.utils.dispatch import Signal
+
+from .timeline import EventKind
+
+#: Takes the kind of an event, the task's id, its state and what else is to be said.
+Note = Callable[[EventKind, str, str, str], None]
+
+
+class TaskSignals:
+    """Listens to one app's tasks; Celery sends these signals from the thread that runs the task.
+
+    Their meaning: https://docs.celeryq.dev/en/stable/userguide/signals.html#task-signals
+    """
+
+    def __init__(self, app: Any, note: Note) -> None:
+        self._app = app
+        self._note = note
+        self._heard: tuple[tuple[Signal, Callable[..., None]], ...] = (
+            (signals.task_received, self._received),
+            (signals.task_prerun, self._prerun),
+            (signals.task_retry, self._retry),
+            (signals.task_success, self._success),
+            (signals.task_failure, self._failure),
+            (signals.task_revoked, self._revoked),
+            (signals.task_postrun, self._postrun),
+        )
+
+    def connect(self) -> None:
+        """Listen from now on."""
+        for signal, receiver in self._heard:
+            signal.connect(receiver, weak=False)
+
+    def disconnect(self) -> None:
+        """Listen no more."""
+        for signal, receiver in self._heard:
+            signal.disconnect(receiver)
+
+    def _received(self, request: Any = None, **_: Any) -> None:
+        if request.app is self._app:
+            self._note("received", request.id, "", "")
+
+    def _prerun(self, task_id: str = "", task: Any = None, **_: Any) -> None:
+        if task.app is self._app:
+            self._note("started", task_id, "", unstored(task))
+
+    def _retry(self, sender: Any = None, request: Any = None, reason: Any = None, **_: Any) -> None:
+        if sender.app is self._app:
+            self._note("retried", request.id, "", repr(reason))
+
+    def _success(self, sender: Any = None, **_: Any) -> None:
+        if sender.app is self._app:
+            self._note("succeeded", sender.request.id, "", "")
+
+    def _failure(self, sender: Any = None, task_id: str = "", exception: Any = None, **_: Any) -> None:
+        if sender.app is self._app:
+            self._note("failed", task_id, "", repr(exception))
+
+    def _revoked(
+        self,
+        sender: Any = None,
+        request: Any = None,
+        terminated: bool = False,
+        expired: bool = False,
+        **_: Any,
+    ) -> None:
+        if sender.app is self._app:
+            why = "expired" if expired else "terminated" if terminated else ""
+            self._note("revoked", request.id, "", why)
+
+    def _postrun(self, task_id: str = "", task: Any = None, state: str = "", **_: Any) -> None:
+        if task.app is self._app:
+            self._note("finished", task_id, state or "", unstored(task))
+
+
+def unstored(task: Any) -> str:
+    """Why Celery stores nothing of the task that runs; empty where it does."""
+    request = task.request
+    if request.is_eager and not task.app.conf.task_store_eager_result:
+        return "eager"
+    return "its result is ignored" if request.ignore_result or task.ignore_result else ""
