@@ -46,6 +46,37 @@ def test_afterwards():
 """
 
 
+MADE_TOO_EARLY = """
+from celery.result import AsyncResult
+from shop import app
+
+backend, pool, result = app.backend, app.producer_pool, AsyncResult("made-at-import", app=app)
+
+@pytest.fixture(scope="{scope}")
+def early():
+    return app.conf.broker_url
+
+class TestIt:
+    @pytest.mark.backends("memory")
+    def test_one(self, early):
+        assert early == "redis://production.invalid:1/0"
+        for held in (backend, result.backend):
+            assert held.as_uri() == "redis://production.invalid:1/1"
+        assert pool.connections.connection.hostname == "production.invalid"
+        assert app.conf.broker_url != early
+        assert AsyncResult("made-here", app=app).backend is app.backend is not backend
+"""
+
+
+@pytest.mark.parametrize("scope", ["class", "module", "session"])
+def test_what_is_made_before_a_test_is_wired_leads_to_production(
+    run_tests: RunTests, pytester: pytest.Pytester, scope: str
+) -> None:
+    pytester.makepyfile(shop=SHOP)
+    pytester.makeini("[pytest]\ncelery_backends_app = shop:app\n")
+    run_tests(MADE_TOO_EARLY.format(scope=scope)).assert_outcomes(passed=1)
+
+
 def test_the_app_comes_from_the_ini_file(run_tests: RunTests, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(shop=SHOP)
     pytester.makepyprojecttoml('[tool.pytest.ini_options]\ncelery_backends_app = "shop:app"\n')
