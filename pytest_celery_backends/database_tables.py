@@ -37,11 +37,17 @@ def _configure(backend: Any, conf: Any) -> None:
 
 
 def _configured() -> dict[Any, tuple[Any, Any, Any]]:
-    """Where each model's rows are: name, schema and the schema of its sequence; empty before they are loaded."""
+    """Where each model's rows are: name, schema and the schema of its sequence; empty before they are loaded.
+
+    Not by the models' attributes: with SQLAlchemy 1.4, looking at one fixes the name that deletes use.
+    """
     models = sys.modules.get(MODELS)
     found = (models.Task, models.TaskExtended, models.TaskSet) if models else ()
-    return {each: (each.__table__.name, each.__table__.schema, each.id.default.schema) for each in found}
+    return {
+        each: (each.__table__.name, each.__table__.schema, each.__table__.c.id.default.schema)
+        for each in found
+    }
 
 
 def _put_back(model: Any, configured: tuple[Any, Any, Any]) -> None:
-    model.__table__.name, model.__table__.schema, model.id.default.schema = configured
+    model.__table__.name, model.__table__.schema, model.__table__.c.id.default.schema = configured

@@ -22,8 +22,6 @@ def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:
     }
 
 
-#: No container: a cluster tells its clients the ports of all its services, which another port outside does not
-#: fit, and none of the drivers that install could use one (see ``not_verified``).
 SPEC: Final = BackendSpec(
     name="couchbase",
     title="Couchbase",
@@ -37,7 +35,8 @@ SPEC: Final = BackendSpec(
     extra="couchbase",
     not_verified=(
         "no Couchbase could be had where these tests run; couchbase 4.1 to 4.6 refuses how Celery 5.7 logs in "
-        "('Authenticator is mandatory'), and couchbase 3 does not build on Python 3.11"
+        "('Authenticator is mandatory'), and couchbase 3 does not build on Python 3.11; no container, for a cluster "
+        "tells its clients the ports of all its services, and other ports outside do not fit"
     ),
     limits=limits(
         {
