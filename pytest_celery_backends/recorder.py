@@ -213,7 +213,7 @@ class Recorder:
             at=now - self._zero.setdefault(task_id, now),
             thread=threading.current_thread().name,
             error=error,
-            attempt=None if request is None else getattr(request, "retries", 0) + 1,
+            attempt=None if request is None else (getattr(request, "retries", 0) or 0) + 1,
             children=tuple(child.id for child in getattr(request, "children", None) or ()),
             is_after_forget=task_id in self._forgotten,
         )
