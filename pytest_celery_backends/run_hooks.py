@@ -42,8 +42,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         from . import starting
 
         run = session.config.stash[RUN]
-        starting.load(run, starting.needed(session))
         starting.wait_showing(run.pool, session.config)
+        starting.load(run, starting.needed(session))
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:

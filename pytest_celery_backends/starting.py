@@ -151,7 +151,11 @@ def begin(session: pytest.Session) -> None:
 
 
 def load(run: Run, choices: Sequence[Choice]) -> None:
-    """Import what the first tests need, while their servers start: SQLAlchemy takes as long as PostgreSQL."""
+    """Import what the first tests need: it is no part of their own time.
+
+    A process of xdist does it while its controller starts the servers. Where they start in this process, it comes
+    after that: two threads that import one package at the same time may get half of it, as of boto3.
+    """
     expected = [choice for choice in choices if run.plan(choice).error is None]
     if expected:
         from . import result_backend, result_worker  # noqa: F401
