@@ -6,12 +6,16 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from .assertions.serialization import RoundTrip as RoundTrip
+    from .assertions.limits import SizeLimit as SizeLimit
+    from .assertions.table import RoundTripTable as RoundTripTable
+    from .beat import CleanupSchedule as CleanupSchedule
+    from .beat import beat_schedule_has_cleanup as beat_schedule_has_cleanup
     from .capabilities import YES as YES
     from .capabilities import Capability as Capability
     from .capabilities import Verdict as Verdict
     from .capabilities import no as no
     from .capabilities import not_yet as not_yet
+    from .conflicts import Conflict as Conflict
     from .errors import BackendsError as BackendsError
     from .errors import WaitTimeout as WaitTimeout
     from .faults import fail_over as fail_over
@@ -24,16 +28,19 @@ if TYPE_CHECKING:
     from .spec import Service as Service
     from .spec import StoredResult as StoredResult
     from .state_patterns import times as times
-    from .timeline import Conflict as Conflict
     from .timeline import Observation as Observation
     from .timeline import Timeline as Timeline
+    from .trip import RoundTrip as RoundTrip
 
 __version__: Final = "0.1.0"
 
 #: Public names, imported when they are first asked for: a run that uses none of them pays for none.
 _HOMES: Final = {
-    "assertions.serialization": ("RoundTrip",),
+    "beat": ("CleanupSchedule", "beat_schedule_has_cleanup"),
+    "assertions.limits": ("SizeLimit",),
+    "assertions.table": ("RoundTripTable",),
     "capabilities": ("YES", "Capability", "Verdict", "no", "not_yet"),
+    "conflicts": ("Conflict",),
     "errors": ("BackendsError", "WaitTimeout"),
     "faults": ("fail_over",),
     "registry": ("Registry",),
@@ -42,7 +49,8 @@ _HOMES: Final = {
     "result_worker": ("ResultWorker",),
     "spec": ("BackendSpec", "Namespace", "Service", "StoredResult"),
     "state_patterns": ("times",),
-    "timeline": ("Conflict", "Observation", "Timeline"),
+    "timeline": ("Observation", "Timeline"),
+    "trip": ("RoundTrip",),
 }
 
 __all__ = sorted(name for names in _HOMES.values() for name in names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 from unittest import TestCase
@@ -105,11 +106,10 @@ def without_parameters(item: Any) -> str:
 
 def parametrize(metafunc: pytest.Metafunc, run: Run) -> None:
     """Give a test one parameter for each of its backends."""
-    mark = metafunc.definition.get_closest_marker("backends")
     if PARAMETER not in metafunc.fixturenames:
         return
     try:
-        marked = markers.read("backends", mark.args, mark.kwargs) if mark else None
+        marked = _names(_closest(metafunc.definition))
         for required in metafunc.definition.iter_markers("backend_requires"):
             markers.read("backend_requires", required.args, required.kwargs)
         found = run.choices(marked)
@@ -121,6 +121,37 @@ def parametrize(metafunc: pytest.Metafunc, run: Run) -> None:
         )
         return
     pytest.fail(message, pytrace=False)
+
+
+def _names(marks: Sequence[pytest.Mark]) -> list[str] | None:
+    """The names in several marks, none where one of them means all; None without marks."""
+    each = [markers.read("backends", mark.args, mark.kwargs) for mark in marks]
+    if not each:
+        return None
+    return [name for names in each for name in names] if all(each) else []
+
+
+def _closest(node: pytest.Item) -> list[pytest.Mark]:
+    """The marks of the closest of function, class and module that has any, in written order."""
+    for each in node.iter_parents():
+        marks = [mark for mark in each.own_markers if mark.name == "backends"]
+        if marks:
+            return _in_written_order(getattr(each, "obj", None), marks)
+    return []
+
+
+def _in_written_order(obj: object, marks: list[pytest.Mark]) -> list[pytest.Mark]:
+    """Of a class, its own marks in place of inherited ones, of which pytest puts the oldest first."""
+    holders = obj.__mro__ if isinstance(obj, type) else (obj,)
+    for holder in holders:
+        given = getattr(holder, "__dict__", {}).get("pytestmark", [])
+        given = given if isinstance(given, list) else [given]
+        of_holder = [mark for mark in marks if any(mark is getattr(each, "mark", each) for each in given)]
+        if of_holder:
+            # decorators are stored as marks from the inside out; what is written as a list are MarkDecorators
+            is_list = any(isinstance(each, pytest.MarkDecorator) for each in given)
+            return of_holder if is_list else of_holder[::-1]
+    return marks
 
 
 def choice_of(item: pytest.Item) -> Choice | None:

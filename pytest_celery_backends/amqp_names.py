@@ -66,12 +66,17 @@ def split_virtual_host(path: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class KnownQueue:
-    """A queue that was declared: ``expires`` is in seconds; ``is_bound`` to an exchange of its own choice."""
+    """A queue that was declared.
+
+    ``expires`` is how long it may be idle on the broker, in seconds, and ``asked`` what Celery asked for, which may
+    be longer; None for no limit. ``is_bound`` to an exchange of its own choice.
+    """
 
     name: str
     is_exclusive: bool
     goes_with_consumer: bool
     expires: float
+    asked: float | None = None
     is_bound: bool = False
 
     @property
@@ -130,7 +135,9 @@ class AmqpNames:
 
     # -- what was made
 
-    def declared(self, name: str, *, exclusive: bool, auto_delete: bool, expires: float) -> None:
+    def declared(
+        self, name: str, *, exclusive: bool, auto_delete: bool, expires: float, asked: float | None
+    ) -> None:
         """Note a queue."""
         known = self.queues.get(name)
         self.queues[name] = KnownQueue(
@@ -138,6 +145,7 @@ class AmqpNames:
             is_exclusive=exclusive,
             goes_with_consumer=auto_delete,
             expires=expires,
+            asked=asked,
             is_bound=known is not None and known.is_bound,
         )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import re
+from types import ModuleType
 from typing import Any, Final
 
 from .errors import AppNotFound
@@ -24,7 +26,7 @@ def load_app(path: str) -> Any:
         raise _not_found(path, "it is not of the form module:attribute")
     try:
         found: Any = importlib.import_module(module_name)
-    except Exception as error:  # whatever the user's module raises while it is imported
+    except (Exception, SystemExit) as error:  # whatever the user's module raises while it is imported
         why = f"importing {module_name} raised {type(error).__name__}: {error}"
         raise _not_found(path, why.splitlines()[0]) from error
     module = found
@@ -32,18 +34,41 @@ def load_app(path: str) -> Any:
         if not hasattr(found, name):
             raise _not_found(path, f"{module_name} has no attribute {attribute!r}", _app_in(module))
         found = getattr(found, name)
+    if not _is_app(found):
+        raise _not_found(path, f"it is a {type(found).__name__}, not a Celery app", _app_in(module))
+    return _behind(found)
+
+
+def given_app(value: Any) -> Any:
+    """The app that the fixture gives; raises AppNotFound where it is none."""
+    if _is_app(value):
+        return _behind(value)
+    path = value if isinstance(value, str) else _app_in(value) if isinstance(value, ModuleType) else ""
+    module, _, attribute = (path if re.fullmatch(r"[\w.]+:[\w.]+", path) else EXAMPLE).partition(":")
+    gives = "None" if value is None else f"something of type {type(value).__name__}"
+    raise AppNotFound(
+        "the fixture celery_backends_app leads to no Celery app",
+        tried=[f"it gives {gives}, not a Celery app"],
+        remedy=f"from {module} import {attribute.partition('.')[0]}; return {attribute}",
+    )
+
+
+def _is_app(value: object) -> bool:
     from celery import Celery
 
-    if not isinstance(found, Celery):
-        raise _not_found(path, f"it is a {type(found).__name__}, not a Celery app", _app_in(module))
-    return found
+    return isinstance(value, Celery)
+
+
+def _behind(app: Any) -> Any:
+    """The app itself where it is one of Celery's proxies: as the current app, ``current_app`` would ask itself."""
+    from celery.local import Proxy
+
+    return app._get_current_object() if isinstance(app, Proxy) else app
 
 
 def _app_in(module: Any) -> str:
     """The path of the app that a module has after all; an example where it has none."""
-    from celery import Celery
-
-    names = [name for name, value in vars(module).items() if isinstance(value, Celery)]
+    names = [name for name, value in vars(module).items() if _is_app(value)]
     return f"{module.__name__}:{names[0]}" if names else EXAMPLE
 
 

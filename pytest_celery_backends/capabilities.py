@@ -24,6 +24,7 @@ class Capability(Enum):
     SERIALIZERS = "every registered serializer can be used for results"
     COMPRESSION = "result_compression compresses what is stored"
     LARGE_RESULTS = "a result of 100 kB is stored whole"
+    TIME_TRAVEL = "time can be made to pass for what is stored, without waiting"
 
     @classmethod
     def named(cls, name: str) -> Capability:

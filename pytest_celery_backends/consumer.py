@@ -84,6 +84,22 @@ class InProcessConsumer(Consumer):  # type: ignore[misc]
 
     Strategies = Strategies
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        #: Messages that could not be read, with the error, by the id of their task; Celery only logs them.
+        self.unread: dict[str, tuple[Any, Exception]] = {}
+        super().__init__(*args, **kwargs)
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        self._note_unread(message, exc)
+        super().on_decode_error(message, exc)
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        self._note_unread(message, exc)
+        super().on_invalid_task(body, message, exc)
+
+    def _note_unread(self, message: Any, error: Exception) -> None:
+        self.unread[str((message.headers or {}).get("id", ""))] = message, error
+
     def update_strategies(self) -> None:
         self.strategies.consumer = self
         super().update_strategies()

@@ -62,6 +62,10 @@ class BadMarker(BackendsError):
     """A marker whose arguments do not fit."""
 
 
+class BadSettings(BackendsError):
+    """Settings that no test can have."""
+
+
 class AppNotFound(BackendsError):
     """``celery_backends_app`` leads to nothing that is a Celery app."""
 
@@ -78,6 +82,10 @@ class NotPulled(StartFailed):
     """The server's image is not here, and no registry gave it: nothing was started."""
 
 
+class NotInstalled(BackendsError):
+    """An optional package is needed and not there; the remedy names the extra that brings it."""
+
+
 class WorkerFailed(BackendsError):
     """The in-process worker did not start, did not stop, or lost a task."""
 
@@ -92,6 +100,10 @@ class WaitTimeout(BackendsError):
     """A wait that reached its limit."""
 
     log_title = "running tasks"
+
+
+class Unsupported(BackendsError):
+    """The backend cannot do what a test asks of it: the test is neither passed nor failed."""
 
 
 def last_lines(text: str, count: int = 20) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -86,6 +87,10 @@ def result_backend(
     celery_backends_settings: Mapping[str, Any],
 ) -> Iterator[ResultBackend]:
     """The result backend of this test: what is stored, and the assertions."""
+    from .apps import given_app
+    from .failures import capture
+    from .given_settings import given_settings
+    from .neighbours import RunNeighbours
     from .result_backend import ResultBackend
     from .result_service import ResultService
 
@@ -96,30 +101,22 @@ def result_backend(
 
         pytest.fail(without_parameters(request.node), pytrace=False)
     with told(request.node):
-        settings = _settings(request, choice, celery_backends_settings)
-        with run.lease(choice, celery_backends_app, settings) as lease:
+        app = given_app(celery_backends_app)
+        settings_on = partial(given_settings, request.node, app, of_fixture=celery_backends_settings)
+        with run.lease(choice, app, settings_on(choice)) as lease:
             request.node.stash[LEASE] = lease
             request.node.stash[SERVER] = str(lease.service)
             service = ResultService(lease.service, run.pool.logs)
             request.node.user_properties.append(("celery_backend", f"{choice}: {lease.service}"))
-            yield ResultBackend(lease, run.leases, service)
-
-
-def _settings(request: pytest.FixtureRequest, choice: Choice, given: Mapping[str, Any]) -> dict[str, Any]:
-    from . import markers
-
-    settings = dict(given)
-    for mark in reversed(list(request.node.iter_markers("celery"))):  # the closest mark wins
-        settings.update(markers.read("celery", mark.args, mark.kwargs))
-    hook = request.config.hook
-    hook.pytest_celery_backends_settings(settings=settings, backend=choice.name)
-    return settings
+            neighbours = RunNeighbours(run, app, settings_on)
+            yield ResultBackend(lease, run.leases, service, neighbours)
+            capture(request.node)
 
 
 @pytest.fixture
-def result_app(result_backend: ResultBackend, celery_backends_app: Any) -> Any:
+def result_app(request: pytest.FixtureRequest, result_backend: ResultBackend) -> Any:
     """The app under test, rewired to this test's backend."""
-    return celery_backends_app
+    return request.node.stash[LEASE].app
 
 
 @pytest.fixture

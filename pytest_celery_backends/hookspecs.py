@@ -23,7 +23,9 @@ def pytest_celery_backends_register(registry: Registry) -> None:
 def pytest_celery_backends_settings(settings: dict[str, Any], backend: str) -> None:
     """Change the Celery settings of every test on a backend, in place. Called once per test.
 
+    What chooses servers, as ``result_backend`` and ``broker_url`` do, is refused.
+
     Arguments:
-        settings: what ``celery_backends_settings`` and the ``celery`` marker give.
+        settings: what ``celery_backends_settings`` and the ``celery`` marker give, by Celery's new names.
         backend: the backend's name, without a pinned version.
     """

@@ -8,45 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from celery import signals
 
 from . import broker, namespaced_amqp
+from .capabilities import Capability
+from .commands import UnseenProbe
 from .consumer import STOP_LIMIT
 from .decoding import decoder
-from .errors import WorkerFailed
+from .errors import Unsupported, WorkerFailed
+from .footprint import Footprint
 from .hosts import host_of
+from .lease_settings import with_defaults
 from .process_state import preserved_process_state
+from .questions import Questions
 from .recorder import Recorder
+from .round_trips import Target
 from .spec import BackendSpec, Namespace, Probe, ProbeContext, Service
-from .task_signals import TaskSignals
+from .task_signals import TaskSignals, note_published
 from .waiting import Waker
 from .wiring import Wiring
 from .worker import InProcessWorker, JoinGuard
+from .worker_errors import worker_error
 from .worker_log import WorkerLog
 
 #: How long a task may go on after its test has ended, in seconds.
 GRACE: Final = 5.0
-
-#: Set for every backend; the test's own settings come on top.
-DEFAULTS: Final[Mapping[str, Any]] = {
-    # a polled chord looks again after this many seconds; Celery's default is 1.0
-    "result_chord_retry_interval": 0.01,
-}
-
-
-def merged(ours: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """A test's own settings on top of ours; in a dictionary, ours stay where the test says nothing.
-
-    >>> merged({"options": {"prefix": "a"}}, {"options": {"retries": 1}})
-    {'options': {'prefix': 'a', 'retries': 1}}
-    """
-    together = {**ours, **own}
-    for name in ours.keys() & own.keys():
-        if isinstance(ours[name], Mapping) and isinstance(own[name], Mapping):
-            together[name] = {**ours[name], **own[name]}
-    return together
 
 
 class Lease:
@@ -67,23 +55,27 @@ class Lease:
         self.own_settings = dict(own_settings)
         self.namespace = namespace
         ours = {
-            **DEFAULTS,
             "broker_url": broker.broker_url(namespace.name),
             **spec.settings(service, namespace),  # some backends are the broker's
         }
         self.host = host_of(ours["broker_url"], namespace.name)
-        self.settings = merged(ours, own_settings)
-        self.recorder = Recorder(app)
+        self.settings = with_defaults(ours, own_settings, spec.name)
+        self._questions = Questions(lambda: self.probe, self.decode)
+        self.recorder = Recorder(app, self._questions if spec.verdict(Capability.REREAD) else None)
         self._signals = TaskSignals(app, self.recorder.note)
         self.log = WorkerLog()
+        self.footprint: Footprint | None = None
         self.worker: InProcessWorker | None = None
         self.is_spent = False
         self.is_taken = False
+        self.taken_as = 0  #: the number of its last take among those of all leases
+        self.lacks: list[str] = []  #: what this test asked for and the backend cannot do
         self.turn = 0  #: how often it was taken: which test has it
         self._guard = guard
         self._waker = Waker(self.recorder)
         self._wiring = Wiring(app, self.settings, self._adapt)
         self._probe: Probe | None = None
+        self._serializer = "json"
         self._during = ExitStack()
 
     # -- one test
@@ -99,11 +91,12 @@ class Lease:
             self._enter(undo)
             if is_outdated:
                 self.stop_worker()
-            self.host.let_go(self._wiring.backends)
+            self.host.let_go(self.backends)
             self.probe.empty()
             # what the last test put on a queue that nobody reads
             self.host.empty()
             self.start_worker()
+            self.footprint = Footprint(self.service.url)
             self._during = undo.pop_all()
 
     def release(self) -> None:
@@ -115,13 +108,14 @@ class Lease:
         broker.install()
         namespaced_amqp.install()
         self.recorder.clear()
+        self.lacks.clear()
         undo.enter_context(preserved_process_state(self._guard))
         self._wiring.activate()
         undo.callback(self._wiring.deactivate)
         self._waker.install()
         undo.callback(self._waker.uninstall)
         undo.callback(self.recorder.unwatch)
-        for backend in self._wiring.backends:
+        for backend in self.backends:
             self.recorder.watch(backend)
         undo.callback(signals.before_task_publish.disconnect, self._before_publish)
         signals.before_task_publish.connect(self._before_publish, weak=False)
@@ -132,10 +126,16 @@ class Lease:
         self.log.open()
         undo.callback(self.log.close_tap)
 
+    def unsupported(self, error: Unsupported) -> Unsupported:
+        """Note what the backend cannot do, so that the test is reported as that; gives what is to be raised."""
+        self.lacks.append(error.cause)
+        return error
+
     @property
     def probe(self) -> Probe:
         """The out-of-band reader of the namespace, which is made at first use."""
         if self._probe is None:
+            self._serializer = self.app.conf.result_serializer
             # kept only once the namespace is there: else the next test would take it for made
             expires = self.app.conf.result_expires
             lifetime = getattr(expires, "total_seconds", lambda: expires)()
@@ -143,14 +143,33 @@ class Lease:
                 ProbeContext(
                     service=self.service,
                     namespace=self.namespace,
-                    decode=decoder(self.app.conf.result_serializer),
+                    decode=self.decode,
                     lifetime=float(lifetime) if lifetime else None,
                     timezone=self.app.timezone,
                 )
             )
             probe.create()
-            self._probe = probe
+            self._probe = cast(Probe, UnseenProbe(probe))
         return self._probe
+
+    @property
+    def backends(self) -> tuple[Any, ...]:
+        """Every backend object of the app here: each thread has its own."""
+        return self._wiring.backends
+
+    @property
+    def target(self) -> Target:
+        """Whose round trips may be recorded."""
+        return Target(app=self.app, service=self.service, namespace=self.namespace, settings=self.settings)
+
+    def decode(self, raw: bytes) -> Any:
+        """What a test's results decode to; a test may change the serializer, and a backend remember the old one."""
+        serializers = dict.fromkeys((self.app.conf.result_serializer, self._serializer))
+        return decoder(*serializers)(raw)
+
+    def held_state(self, task_id: str) -> str:
+        """The state that the store holds for a task, read out of band; empty where it holds nothing."""
+        return self._questions.held(task_id)
 
     def _adapt(self, backend: Any) -> None:
         self.spec.adapt(backend, "worker" if self._guard else "client")
@@ -158,9 +177,7 @@ class Lease:
         self.recorder.watch(backend)
 
     def _before_publish(self, headers: Any = None, body: Any = None, declare: Any = (), **_: Any) -> None:
-        task_id = (headers or {}).get("id") or (body.get("id") if isinstance(body, dict) else None)
-        if task_id:
-            self.recorder.published(task_id)
+        note_published(self.recorder, headers or {}, body)
         for queue in declare or ():
             if self.worker is not None:
                 self.worker.consume_from(queue)
@@ -212,21 +229,7 @@ class Lease:
 
     def worker_error(self) -> WorkerFailed | None:
         """The error for tasks that raised what ends a worker process, and for a worker that died; given once."""
-        if self.worker is not None and (cause := self.worker.cause_of_death):
-            return WorkerFailed(
-                f"the in-process worker ended while the test ran: {cause!r}",
-                remedy="pytest -x --log-level=DEBUG",
-            )
-        lost = self.worker.ledger.lost if self.worker else []
-        if not lost:
-            return None
-        told = [str(task) for task in lost]
-        lost.clear()
-        return WorkerFailed(
-            "a task raised what ends a worker process in production",
-            tried=[*told, "it was stored as FAILURE with WorkerLostError; the worker goes on"],
-            remedy="result_worker.lost.clear()  # in the test, where it is meant to happen",
-        )
+        return None if self.worker is None else worker_error(self.worker)
 
     def close(self, *, keep: bool = False) -> None:
         """Stop the worker and give everything back: connections, namespace (unless kept), broker."""

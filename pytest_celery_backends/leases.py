@@ -35,6 +35,7 @@ class Leases:
         self._numbers = count(1)
         self._leases: list[Lease] = []
         self._guard = JoinGuard()
+        self.takes = 0  #: how often a lease was taken
 
     @contextmanager
     def taken(
@@ -42,6 +43,8 @@ class Leases:
     ) -> Iterator[Lease]:
         """A lease for the length of a block."""
         lease = self._find(app, service, settings) or self._make(app, spec, service, settings)
+        self.takes += 1
+        lease.taken_as = self.takes
         lease.take()
         try:
             yield lease
@@ -50,6 +53,11 @@ class Leases:
                 lease.release()
             finally:
                 self._put_back(lease)
+
+    def backends(self, service: Service, since: int) -> int:
+        """How many backend objects of leases that were taken since the take of that number talk to a service."""
+        taken = (lease for lease in self._leases if lease.taken_as >= since and lease.service == service)
+        return sum(len(lease.backends) for lease in taken)
 
     def _find(self, app: Any, service: Service, settings: Mapping[str, Any]) -> Lease | None:
         for lease in self._leases:

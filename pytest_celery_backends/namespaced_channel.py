@@ -73,8 +73,15 @@ class NamespacedChannel(pyamqp.Channel):  # type: ignore[misc]
         if not passive:
             if queue not in self.names.queues:
                 self._note(f"queue {there}")
-            expires = given.get("x-expires", IDLE_LIMIT) / 1000
-            self.names.declared(queue, exclusive=exclusive, auto_delete=auto_delete, expires=expires)
+            limits = [each.get("x-expires") for each in (given, arguments or {})]
+            expires, asked = (None if limit is None else limit / 1000 for limit in limits)
+            self.names.declared(
+                queue,
+                exclusive=exclusive,
+                auto_delete=auto_delete,
+                expires=expires or IDLE_LIMIT / 1000,
+                asked=asked,
+            )
         # A reply queue serves the next test as well: to remove and make a durable one takes the broker 5 ms.
         goes = auto_delete and not (durable and not exclusive)
         answer = super().queue_declare(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Value = Any
 Given = Mapping[str, Sequence[str]]
-Kind = Literal["names", "text", "providers", "urls", "policy", "seconds", "files", "flag"]
+Kind = Literal["names", "text", "providers", "urls", "policy", "seconds", "files", "flag", "leftovers"]
 
 
 class Option:
@@ -37,20 +37,12 @@ class Option:
 
     @property
     def switch(self) -> str:
-        """The spelling on the command line.
-
-        >>> Option("celery_backends_app", "", kind="text", default="").switch
-        '--celery-backends-app'
-        """
+        """The spelling on the command line: ``--celery-backends-app``."""
         return "--" + self.name.replace("_", "-")
 
     @property
     def variable(self) -> str:
-        """The spelling in the environment.
-
-        >>> Option("celery_backends_app", "", kind="text", default="").variable
-        'PYTEST_CELERY_BACKENDS_APP'
-        """
+        """The spelling in the environment: ``PYTEST_CELERY_BACKENDS_APP``."""
         return "PYTEST_" + self.name.upper()
 
     @property
@@ -112,7 +104,8 @@ OPTIONS: Final = (
     ),
     Option(
         "celery_backends_report",
-        "write the table of tests and backends to this file, .json, .md or .html; repeatable",
+        "write the table of tests and backends to this file, .json, .md or .html; or what explains each failed test "
+        "into this directory, DIR/; repeatable",
         kind="files",
         default=[],
         metavar="FILE",
@@ -125,16 +118,19 @@ OPTIONS: Final = (
         kind="flag",
         default=False,
     ),
+    Option(
+        "celery_backends_leftovers",
+        "what a passed test may leave: ignore (default), fail, or 'fail except chord,subscription'",
+        kind="leftovers",
+        default="ignore",
+        metavar="ignore|fail",
+        takes="fail",
+    ),
 )
 
 
 class Options:
-    """The values in force.
-
-    >>> options = resolve({}, {"PYTEST_CELERY_BACKENDS": "redis postgres"}, {})
-    >>> options["celery_backends"], options.source("celery_backends")
-    (['redis', 'postgres'], 'environment')
-    """
+    """The values in force."""
 
     def __init__(self, in_force: Mapping[str, tuple[Value, str]]) -> None:
         self._in_force = in_force
@@ -154,8 +150,7 @@ class Options:
         if backend in self["celery_backends_url"]:
             return "external"
         kinds: dict[str, str] = self["celery_backends_provider"]
-        for_all = kinds.get("", "auto") if needs_server else "auto"
-        return kinds.get(backend, for_all)
+        return kinds.get(backend, kinds.get("", "auto") if needs_server else "auto")
 
     @property
     def names_backends(self) -> bool:
@@ -169,8 +164,8 @@ class Options:
         By default not where its URL was given: a URL that leads nowhere is a mistake.
         """
         is_default = self.source("celery_backends_unavailable").startswith("default")
-        skips: bool = self["celery_backends_unavailable"] == "skip"
-        return skips and not (is_default and backend in self["celery_backends_url"])
+        is_mistake = is_default and backend in self["celery_backends_url"]
+        return bool(self["celery_backends_unavailable"] == "skip" and not is_mistake)
 
     def described(self) -> str:
         """The line for the report header."""
@@ -184,22 +179,16 @@ def _shown(value: Value) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
-    if isinstance(value, dict):
-        value = [f"{name}={_masked(text)}" if name else text for name, text in value.items()]
-    return (",".join(value) if isinstance(value, list) else str(value)) or "-"
+    if isinstance(value, dict) and any(value):
+        from .masking import masked  # here, for hardly any run needs it
 
-
-def _masked(url: str) -> str:
-    from .masking import masked
-
-    return masked(url)
+        value = [f"{name}={masked(text)}" if name else text for name, text in value.items()]
+    value = value.values() if isinstance(value, dict) else [value] if isinstance(value, str) else value
+    return ",".join(value) or "-"
 
 
 def resolve(command_line: Given, environment: Mapping[str, str], ini: Given) -> Options:
-    """The values in force: command line before environment before ini file before default.
-
-    Raises BadOption for a value that does not fit, naming where it was given.
-    """
+    """The values in force: command line before environment before ini file; BadOption names where it was given."""
     return Options({option.name: _in_force(option, command_line, environment, ini) for option in OPTIONS})
 
 
@@ -221,29 +210,40 @@ def _in_force(
     return option.default, "default"
 
 
-def declare(parser: pytest.Parser) -> None:
-    """Declare the options to pytest."""
+def declare(parser: pytest.Parser, release: tuple[Any, ...]) -> None:
+    """Declare the options to that release of pytest."""
     group = parser.getgroup("celery-backends", "Celery result backends")
     for option in OPTIONS:
         how: dict[str, Any] = {"action": "append", "metavar": option.metavar}
         if option.kind == "flag":
             how = {"action": "store_const", "const": ["yes"]}
         group.addoption(option.switch, dest=option.name, help=option.help, **how)
-        kind: Any = "string" if option.kind == "flag" else "linelist" if "\\n" in option.split else "args"
-        parser.addini(option.name, option.help, type=kind, default=None)
-    group.addoption(
-        "--celery-backends-list",
-        dest="celery_backends_list",
-        action="store_true",
-        help="list the backends, what each needs, and whether it can run here",
-    )
+        parser.addini(option.name, option.help, type=_ini_type(option, release), default=[])
+    listing = "list the backends, what each needs, and whether it can run here"
+    group.addoption("--celery-backends-list", action="store_true", help=listing)
+
+
+def _ini_type(option: Option, release: tuple[Any, ...]) -> Any:
+    """What may stand in the ini file; only pytest 9's ``[tool.pytest]`` has more than texts and lists of them."""
+    natural: Any = {"seconds": float, "flag": bool}.get(option.kind)
+    if natural and release >= (9,):
+        return str | natural if release >= (9, 2) else natural.__name__
+    if natural or option.kind in ("text", "policy", "leftovers"):
+        return "string"
+    return "linelist" if "\\n" in option.split else "args"
 
 
 def from_config(config: pytest.Config) -> Options:
     """The values in force for a run of pytest; raises BadOption."""
-    ini = {}
-    for option in OPTIONS:
-        given = config.getini(option.name)
-        ini[option.name] = [given] if isinstance(given, str) else [str(text) for text in given or ()]
     command_line = {option.name: config.getoption(option.name) or () for option in OPTIONS}
-    return resolve(command_line, os.environ, ini)
+    return resolve(command_line, os.environ, {option.name: _in_file(config, option) for option in OPTIONS})
+
+
+def _in_file(config: pytest.Config, option: Option) -> Sequence[str]:
+    try:
+        given = config.getini(option.name)
+    except Exception as error:  # of another type with each release of pytest
+        from .option_values import unreadable
+
+        raise unreadable(option, error) from None
+    return [str(text) for text in (given if isinstance(given, list) else [given]) if text != ""]

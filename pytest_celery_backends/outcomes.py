@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 import pytest
 
 from .activation import choice_of, is_foreign
-from .errors import BackendsError, Unavailable
+from .errors import Unavailable
 from .spec import BackendSpec
-from .stash import LEASE, SERVER, UNAVAILABLE, UNSUPPORTED
+from .stash import LEASE, OPTIONS, SERVER, UNAVAILABLE, UNSUPPORTED
 from .summary import ATTRIBUTE
 
 
@@ -74,26 +74,30 @@ def check_worker(item: pytest.Item) -> None:
         raise pytest.fail.Exception(str(error), pytrace=False)
 
 
+def check_leftovers(item: pytest.Item) -> None:
+    """Fail a test that left something, where the run is told to."""
+    options = item.config.stash[OPTIONS]
+    policy, _, kinds = str(options["celery_backends_leftovers"]).partition(" except ")
+    if policy == "ignore":
+        return
+    try:
+        item.funcargs["result_backend"].assert_no_leftovers(ignore=kinds.split(","))  # type: ignore[attr-defined]
+    except AssertionError as error:
+        source = options.source("celery_backends_leftovers")
+        message = f"{error}\n  asked for: celery_backends_leftovers={policy} ({source})"
+    else:
+        return
+    pytest.fail(message, pytrace=False)
+
+
 def note_limits(item: pytest.Item) -> None:
-    """Remember what the test asked for that a thread cannot do."""
-    lease = item.stash.get(LEASE, None)
-    if lease is not None and lease.worker is not None and lease.worker.ledger.unsupported:
-        item.stash[UNSUPPORTED] = "; ".join(lease.worker.ledger.unsupported)
-
-
-def add_sections(item: pytest.Item, when: str, raised: BaseException) -> None:
-    """Give a failed test what its worker logged, what was stored, and what the error knows beyond that."""
-    if isinstance(raised, BackendsError) and raised.log:
-        item.add_report_section(when, raised.log_title, raised.log)
+    """Remember what the test asked for that a thread, or its backend, cannot do."""
     lease = item.stash.get(LEASE, None)
     if lease is None:
         return
-    if lease.log.text:
-        item.add_report_section(when, "celery worker", lease.log.text)
-    timelines = lease.recorder.timelines()
-    if timelines:
-        lines = [f"{timeline.task_id}: {timeline}" for timeline in timelines[-20:]]
-        item.add_report_section(when, "celery timelines", "\n".join(lines))
+    lacks = [*lease.lacks, *(lease.worker.ledger.unsupported if lease.worker else ())]
+    if lacks:
+        item.stash[UNSUPPORTED] = "; ".join(lacks)
 
 
 def mark_report(item: pytest.Item, report: pytest.TestReport) -> None:
@@ -101,6 +105,7 @@ def mark_report(item: pytest.Item, report: pytest.TestReport) -> None:
     choice = choice_of(item)
     if choice is None:
         return
+    report.sections = [(title, _encodable(text)) for title, text in report.sections]
     unsupported = item.stash.get(UNSUPPORTED, "")
     if unsupported and report.when == "call" and _is_about_limits(report):
         report.outcome = "skipped"
@@ -113,18 +118,26 @@ def mark_report(item: pytest.Item, report: pytest.TestReport) -> None:
         "test": without_backend(item.nodeid, item.callspec.id, str(choice)),  # type: ignore[attr-defined]
         "backend": str(choice),
         "cell": cell,
-        "reason": unsupported or item.stash.get(UNAVAILABLE, ""),
+        "reason": unsupported or item.stash.get(UNAVAILABLE, "") or getattr(report, "wasxfail", ""),
         "seconds": report.duration,
         "server": item.stash.get(SERVER, ""),
     }
     setattr(report, ATTRIBUTE, data)
 
 
+def _encodable(text: str) -> str:
+    """Text that UTF-8 can carry: a task logs what it likes, and pytest-xdist ends the run over half a character.
+
+    >>> _encodable("a" + chr(0xD800)) == "a" + chr(92) + "ud800"
+    True
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _is_about_limits(report: pytest.TestReport) -> bool:
-    """Whether a test that asked for what a thread cannot do passed all the same, or failed for want of it."""
-    return (
-        not report.failed or "TimeLimitExceeded" in report.longreprtext or "Terminated" in report.longreprtext
-    )
+    """Whether a test that asked for what is impossible here passed all the same, or failed for want of it."""
+    signs = ("TimeLimitExceeded", "Terminated", "Unsupported")
+    return not report.failed or any(sign in report.longreprtext for sign in signs)
 
 
 def _cell(item: pytest.Item, report: pytest.TestReport) -> str:

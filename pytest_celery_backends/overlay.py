@@ -15,6 +15,10 @@ from .errors import BackendsError
 from .front import NEUTRAL, SERVERS, Front, name_of
 from .originals import Originals, is_same_dict, put_back_attributes
 
+#: Of what an app gives to its database's engine, all that is about the way to production's server: how to connect
+#: to it, who does, and over what. A test may set it again.
+REACHING: Final = frozenset({"connect_args", "creator", "module", "pool"})
+
 
 class Overlay:
     """The settings of one wiring, and the app's settings while they are laid over.
@@ -31,7 +35,13 @@ class Overlay:
                 # Celery would go to amqp://localhost, or keep no results
                 cause = f"the settings of a wiring have no {name}"
                 raise BackendsError(cause, tried=sorted(given), remedy=f'Wiring(app, {{"{name}": "..."}})')
-        self.settings: dict[str, Any] = {**SERVERS, **NEUTRAL, **_own_queues(conf), **given}
+        self.settings: dict[str, Any] = {
+            **SERVERS,
+            **NEUTRAL,
+            **_own_queues(conf),
+            **_own_engine(conf),
+            **given,
+        }
         self.settings["broker_transport_options"] = dict(self.settings["broker_transport_options"])
         self._has_own_limit = "broker_pool_limit" in given
         self._originals = Originals()
@@ -107,6 +117,14 @@ def _own_queues(conf: Any) -> dict[str, Any]:
     if isinstance(queues, list | tuple):
         return {"task_queues": type(queues)(map(_twin, queues))}
     return {}
+
+
+def _own_engine(conf: Any) -> dict[str, Any]:
+    """The user's options for a database's engine without those that another server does not take."""
+    options = conf.get("database_engine_options") or {}
+    if REACHING.isdisjoint(options):
+        return {}
+    return {"database_engine_options": {key: options[key] for key in options if key not in REACHING}}
 
 
 def _twin(queue: Any) -> Any:

@@ -38,7 +38,7 @@ MARKERS: Final = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     from . import options
 
-    options.declare(parser)
+    options.declare(parser, pytest.version_tuple)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:

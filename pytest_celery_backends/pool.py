@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
 
@@ -167,15 +168,10 @@ class ServicePool:
         self._stop([kept for kept in list(self._kept.values()) if kept.owner == owner], [])
 
     def _stop(self, those: list[Kept], failures: list[BackendsError]) -> None:
-        for kept in those:
-            for provider, service in kept.stops[::-1]:
-                try:
-                    provider.stop(service)
-                except BackendsError as failure:
-                    failures.append(failure)
-                else:
-                    kept.stops.remove((provider, service))
-            kept.service = None
+        """Stop these at the same time: each takes a while to end, and uses nothing of the others."""
+        if those:
+            with ThreadPoolExecutor(max_workers=8) as threads:
+                failures = [*failures, *(each for found in threads.map(_stopped, those) for each in found)]
         if failures:
             raise failures[0]
 
@@ -229,3 +225,17 @@ class ServicePool:
             return spec.identify(url, limit)
 
         return replace(spec, identify=identify)
+
+
+def _stopped(kept: Kept) -> list[BackendsError]:
+    """Stop what was started for one backend; gives the errors of what could not be."""
+    failures = []
+    for provider, service in kept.stops[::-1]:
+        try:
+            provider.stop(service)
+        except BackendsError as failure:
+            failures.append(failure)
+        else:
+            kept.stops.remove((provider, service))
+    kept.service = None
+    return failures

@@ -1,9 +1,9 @@
 """Where the in-process worker runs tasks: in its own thread (solo) or in a few daemon threads.
 
-They differ from Celery's own solo and threads pools in four things: a task that raises a
-BaseException does not take the worker down unseen, time limits that a thread cannot keep are noted
-instead of ignored, threads are daemons (the interpreter joins those of the standard library's executor
-before it exits), and what runs can be asked for.
+They trace as a worker process does, and differ from Celery's own solo and threads pools in four things: a
+task that raises a BaseException does not take the worker down unseen, time limits that a thread cannot
+keep are noted instead of ignored, threads are daemons (the interpreter joins those of the standard
+library's executor before it exits), and what runs can be asked for.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import WorkerLostError
 from celery import signals
+from celery.app.trace import fast_trace_task, trace_task_ret
 from celery.concurrency.base import BasePool
 from celery.exceptions import Reject
+from kombu.serialization import prepare_accept_content
 
 #: How many calls of a running task are shown; those above are the worker's.
 STACK_DEPTH: Final = 6
@@ -163,15 +166,24 @@ class _Pool(BasePool):  # type: ignore[misc]
         **_: Any,
     ) -> Any:
         self.ledger.accept()
+        traced = self._as_a_process_traces(target)
 
         def job() -> None:
             try:
                 limits = (soft_timeout, timeout)
-                run_task(self.ledger, target, args, callback, accept_callback, error_callback, limits)
+                run_task(self.ledger, traced, args, callback, accept_callback, error_callback, limits)
             finally:
                 self.ledger.settle()
 
         return self.submit(job)
+
+    def _as_a_process_traces(self, target: Callable[..., Any]) -> Callable[..., Any]:
+        """Trace as ``setup_worker_optimizations`` has it, without its globals: a request names its worker."""
+        if target is not trace_task_ret:
+            return target
+        app, hostname = self.options["initargs"]
+        accept = prepare_accept_content(app.conf.accept_content)
+        return partial(fast_trace_task, _loc=[app.tasks, accept, hostname])
 
     def submit(self, job: Callable[[], None]) -> Any:
         raise NotImplementedError
@@ -228,9 +240,7 @@ class ThreadsPool(_Pool):
                     job()
                 except BaseException as failure:
                     future.set_exception(failure)
-                    self.ledger.lost.append(
-                        LostTask(name="<pool>", task_id="?", raised=repr(failure)),
-                    )
+                    self.ledger.lost.append(LostTask(name="<pool>", task_id="?", raised=repr(failure)))
                 else:
                     future.set_result(None)
 

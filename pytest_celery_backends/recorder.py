@@ -1,50 +1,51 @@
-"""Observes every store that is made through the app under test, and wakes whoever waits for one."""
+"""Records every store that is made through the app under test, and wakes whoever waits for one."""
 
 from __future__ import annotations
 
-import copy
-import functools
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from celery import states
-from celery.result import AsyncResult
 
+from .limits import Limit
+from .observers import Observers
+from .questions import Questions
+from .storing import UNREAD, Storing, told
 from .timeline import DEFAULT_TIMEOUT, Event, EventKind, Observation, Timeline
 
 
-@dataclass
-class _Patched:
-    """A method of a backend class, and what stood in the class itself before (None: inherited)."""
-
-    owner: type
-    name: str
-    before: Any
-
-
 class Recorder:
-    """Observes the stores of one app's backends, and lets others wait for them.
+    """What happened to the tasks of one app, for others to look at and to wait for.
 
-    The methods are wrapped on the backend's class, because ``app.backend`` is another object in each
-    thread. Backends of other apps pass through unrecorded.
+    Arguments:
+        questions: ask the store out of band what it holds; None where what was stored cannot be read.
     """
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, questions: Questions | None = None) -> None:
         self.app = app
+        self._questions = questions
         self.changed = threading.Condition()
         self._observations: dict[str, list[Observation]] = {}
-        self._events: dict[str, list[Event]] = {}
-        self._published: dict[str, float] = {}
+        self._open: dict[
+            str, int
+        ] = {}  # the last store of a task, where nobody has seen what was held after it
+        self._raw: dict[
+            tuple[str, int], Any
+        ] = {}  # what was held after a store, as it was read and not decoded yet
+        self._events: dict[str, list[tuple[EventKind, float, str, str, str]]] = {}
+        self._published: dict[str, str] = {}
         self._zero: dict[str, float] = {}
         self._ready: dict[str, int] = {}
         self._count = 0
         self._forgotten: set[str] = set()
+        self.groups: set[str] = set()  #: ids of groups of which a member was sent
+        self.bodies: set[str] = set()  #: ids of chords' bodies, of which a task of the header was sent
         self._storing: list[str] = []
-        self._patched: list[_Patched] = []
-        self._inside = threading.local()
+        self._observers = Observers(self)
 
     # -- what was seen
 
@@ -54,31 +55,81 @@ class Recorder:
         Redis tells a waiting ``get()`` of a result before the store has returned to the worker.
         """
         with self.changed:
-            self.changed.wait_for(lambda: task_id not in self._storing, DEFAULT_TIMEOUT)
+            self.wait_until(lambda: task_id not in self._storing, DEFAULT_TIMEOUT)
+            self._look_now(task_id)
             return self.seen(task_id)
 
     def seen(self, task_id: str) -> Timeline:
-        """What happened to one task, as far as it has returned; waits for nothing."""
+        """What happened to one task, as far as it has returned; waits for nothing, not for what the store held."""
         with self.changed:
             return self._timeline(task_id)
 
     def timelines(self) -> list[Timeline]:
-        """One timeline for each task seen, in the order in which they were first stored."""
+        """One timeline for each task of which anything was seen, in that order."""
         with self.changed:
-            return [self._timeline(task_id) for task_id in self._observations]
+            for task_id in list(self._open):
+                self._look_now(task_id)
+            return [self._timeline(task_id) for task_id in list(self._zero)]
 
     def _timeline(self, task_id: str) -> Timeline:
-        return Timeline(
-            task_id, list(self._observations.get(task_id, ())), list(self._events.get(task_id, ()))
-        )
+        self._decode(task_id)
+        zero = self._zero.get(task_id, 0.0)
+        events = [
+            Event(kind=kind, at=moment - zero, thread=thread, state=state, detail=detail)
+            for kind, moment, thread, state, detail in list(self._events.get(task_id, ()))
+        ]
+        held = partial(self._questions.held, task_id) if self._questions else None
+        return Timeline(task_id, list(self._observations.get(task_id, ())), events, held)
+
+    def _look_now(self, task_id: str) -> None:
+        """See what is held after the last store, if nobody has."""
+        if self._questions is None or (index := self._open.get(task_id)) is None:
+            return
+        held = told(partial(self._questions.held, task_id))
+        if task_id not in self._storing:  # else the next store is under way, and may be what was seen
+            del self._open[task_id]
+            self._set_held(task_id, index, held)
+
+    def _close(self, storing: Storing, count: int) -> None:
+        """What a store has read first is what was held after the one before it, if no other came between."""
+        index = self._open.pop(storing.task_id, None)
+        if index is None or self._questions is None or storing.before is UNREAD:
+            return
+        if index == count - 1 == storing.earlier - 1 and storing.task_id not in self._storing:
+            self._raw[storing.task_id, index] = storing.before
+
+    def _decode(self, task_id: str) -> None:
+        for index in range(len(self._observations.get(task_id, ())) if self._raw else 0):
+            if self._questions is not None and (task_id, index) in self._raw:
+                raw = self._raw.pop((task_id, index))
+                self._set_held(task_id, index, self._questions.state_in(raw))
+
+    def _set_held(self, task_id: str, index: int, held: str) -> None:
+        stores = self._observations[task_id]
+        if held != stores[index].state:
+            stores[index] = replace(stores[index], instead=held)
 
     def is_known(self, task_id: str) -> bool:
         """Whether anything at all was seen of the task."""
         return task_id in self._zero
 
+    def task_of(self, task_id: str) -> str:
+        """The name of the task that was sent under an id, empty where it was not sent from here."""
+        return self._published.get(task_id, "")
+
     def was_forgotten(self, task_id: str) -> bool:
         """Whether ``forget`` was called for the task."""
         return task_id in self._forgotten
+
+    def has_stored(self, task_id: str, state: str) -> bool:
+        """Whether there was an attempt to store this state for the task."""
+        return any(seen.state == state for seen in self._observations.get(task_id, ()))
+
+    @property
+    def states(self) -> set[str]:
+        """Every state that any task has stored."""
+        with self.changed:
+            return {seen.state for stores in self._observations.values() for seen in stores}
 
     @property
     def count(self) -> int:
@@ -93,134 +144,103 @@ class Recorder:
         """Whether the task was sent from here and has stored no final state yet."""
         return task_id in self._published and task_id not in self._ready
 
+    def unfinished(self) -> list[Timeline]:
+        """What happened so far to each task that was sent from here and has not ended."""
+        with self.changed:
+            return [self._timeline(task_id) for task_id in self._published if task_id not in self._ready]
+
     def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait at most *timeout* seconds; *condition* is looked at after each store."""
+        limit = Limit(timeout)
         with self.changed:
-            return self.changed.wait_for(condition, timeout)
+            while not self.changed.wait_for(condition, limit.left):
+                if limit.is_over:
+                    return False
+            return True
 
     def clear(self) -> None:
         """Forget what was seen; the store numbers go on growing."""
         with self.changed:
             for seen in (
-                *(self._observations, self._events, self._published, self._zero),
-                *(self._ready, self._forgotten),
+                *(self._observations, self._open, self._raw, self._events, self._published, self._zero),
+                *(self._ready, self._forgotten, self.groups, self.bodies),
             ):
                 seen.clear()
 
-    # -- observing
-
-    def published(self, task_id: str) -> None:
-        """Time zero of a task: it is about to be sent."""
-        self._published.setdefault(task_id, time.monotonic())
-        self.note("published", task_id)
-
-    def note(self, kind: EventKind, task_id: str, state: str = "", detail: str = "") -> None:
-        """Put an event on a task's timeline."""
-        now = time.monotonic()
-        with self.changed:
-            at = now - self._zero.setdefault(task_id, now)
-            thread = threading.current_thread().name
-            self._events.setdefault(task_id, []).append(
-                Event(kind=kind, at=at, thread=thread, state=state, detail=detail)
-            )
-            if kind == "finished" and detail:  # nothing is stored that would wake anybody
-                self.changed.notify_all()
+    # -- what happens
 
     def watch(self, backend: Any) -> None:
         """Observe all backends of this object's class that belong to the app."""
-        owner = type(backend)
-        if not any(patched.owner is owner for patched in self._patched):
-            self._wrap(owner, "store_result", self._observe_store)
-            self._wrap(owner, "forget", self._observe_forget)
-            self._wrap(owner, "get_task_meta", self._observe_read)
-        if not any(patched.owner is AsyncResult for patched in self._patched):
-            self._wrap(AsyncResult, "_maybe_set_cache", self._observe_arrival)
+        self._observers.watch(backend)
 
     def unwatch(self) -> None:
         """Put every class back exactly as it was."""
-        for patched in reversed(self._patched):
-            if patched.before is None:
-                delattr(patched.owner, patched.name)
-            else:
-                setattr(patched.owner, patched.name, patched.before)
-        self._patched.clear()
+        self._observers.unwatch()
 
-    def _wrap(self, owner: type, name: str, observe: Callable[..., Any]) -> None:
-        original = getattr(owner, name)
+    def published(
+        self, task_id: str, task: str = "", group: str | None = None, body: str | None = None
+    ) -> None:
+        """Time zero of a task: it is about to be sent, as a member of a *group*, in the header of a *body*'s chord."""
+        self.groups.update(filter(None, (group,)))
+        self.bodies.update(filter(None, (body,)))
+        self._published.setdefault(task_id, task)
+        self.note("published", task_id)
 
-        @functools.wraps(original)
-        def observed(backend: Any, *args: Any, **kwargs: Any) -> Any:
-            # a subclass that calls super() must not be counted twice
-            if backend.app is not self.app or getattr(self._inside, name, False):
-                return original(backend, *args, **kwargs)
-            setattr(self._inside, name, True)
-            try:
-                return observe(functools.partial(original, backend), *args, **kwargs)
-            finally:
-                setattr(self._inside, name, False)
+    def note(self, kind: EventKind, task_id: str, state: str = "", detail: str = "") -> None:
+        """Put an event on a task's timeline.
 
-        self._patched.append(_Patched(owner=owner, name=name, before=owner.__dict__.get(name)))
-        setattr(owner, name, observed)
-
-    def _observe_store(self, store: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        names = ("task_id", "result", "state", "traceback", "request")
-        given = {**dict(zip(names, args, strict=False)), **kwargs}
-        self._storing.append(str(given["task_id"]))
-        error = ""
-        try:
-            return store(*args, **kwargs)
-        except BaseException as failure:
-            error = repr(failure)
-            raise
-        finally:
-            self._record(given, error)
-
-    def _observe_forget(self, forget: Callable[..., Any], task_id: str, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return forget(task_id, *args, **kwargs)
-        finally:
-            self._forgotten.add(str(task_id))
-            self.note("forgotten", str(task_id))
-
-    def _observe_read(self, read: Callable[..., Any], task_id: str, *args: Any, **kwargs: Any) -> Any:
-        meta = read(task_id, *args, **kwargs)
-        self._note_read(str(task_id), meta)
-        self._inside.last_read = meta
-        return meta
-
-    def _observe_arrival(self, keep: Callable[..., Any], meta: Any) -> Any:
-        """Redis and RabbitMQ tell a waiting client, which asks nobody; what was read just now came already."""
-        if meta is not getattr(self._inside, "last_read", None) and meta and "task_id" in meta:
-            self._note_read(str(meta["task_id"]), meta)
-        return keep(meta)
-
-    def _note_read(self, task_id: str, meta: Any) -> None:
-        state = str(meta["status"])
-        stored = (seen.state for seen in self._observations.get(task_id, ()))
-        is_unknown = state == states.PENDING and states.PENDING not in stored
-        self.note("read", task_id, state, "unknown to the backend" if is_unknown else "")
-
-    def _record(self, given: dict[str, Any], error: str) -> None:
-        task_id, state, value = str(given["task_id"]), given["state"], given.get("result")
-        request = given.get("request")
+        Client and worker do so at the same time. A lock is most of what that would cost; each step is atomic.
+        """
         now = time.monotonic()
-        seen = Observation(
-            task_id=task_id,
-            state=state,
-            # progress dictionaries are often changed in place between two stores
-            value=copy.copy(value) if isinstance(value, (dict, list, set)) else value,
-            traceback=given.get("traceback"),
-            at=now - self._zero.setdefault(task_id, now),
-            thread=threading.current_thread().name,
-            error=error,
-            attempt=None if request is None else (getattr(request, "retries", 0) or 0) + 1,
-            children=tuple(child.id for child in getattr(request, "children", None) or ()),
-            is_after_forget=task_id in self._forgotten,
-        )
+        self._zero.setdefault(task_id, now)
+        noted = (kind, now, threading.current_thread().name, state, detail)
+        self._events.setdefault(task_id, []).append(noted)
+        if kind == "finished" and detail:  # nothing is stored that would wake anybody
+            with self.changed:
+                self.changed.notify_all()
+
+    def forgot(self, task_id: str) -> None:
+        """``forget`` was called for the task."""
+        self._forgotten.add(task_id)
+        self.note("forgotten", task_id)
+
+    def begin(self, task_id: str) -> Storing:
+        """A store is about to be made."""
+        self._storing.append(task_id)
+        earlier = len(self._observations.get(task_id, ()))
+        return Storing(task_id=task_id, began=time.monotonic(), earlier=earlier)
+
+    def look_after(self, storing: Storing, state: str, is_read_next: bool) -> None:
+        """See what the store holds after a state that is not final, or comes after a final one, which Celery may keep.
+
+        The next store would hide it. Where that reads it first (*is_read_next*), nobody asks until a test does.
+        """
+        task_id, storing.returned = storing.task_id, time.monotonic()
+        if self._questions is None or (state in states.READY_STATES and task_id not in self._ready):
+            return
+        storing.is_open = is_read_next and self._is_alone(storing)
+        if not is_read_next:
+            held = told(partial(self._questions.held, task_id))
+            # another thread that stores at the same time may have overwritten it already
+            storing.held = held if self._is_alone(storing) else None
+
+    def _is_alone(self, storing: Storing) -> bool:
+        count = len(self._observations.get(storing.task_id, ()))
+        return self._storing.count(storing.task_id) == 1 and count == storing.earlier
+
+    def end(self, storing: Storing, given: dict[str, Any], error: str) -> None:
+        """A store has returned, or raised *error*."""
+        task_id = storing.task_id
+        zero = self._zero.setdefault(task_id, storing.returned or time.monotonic())
+        seen = storing.observation(given, zero, error, is_after_forget=task_id in self._forgotten)
         with self.changed:
             self._storing.remove(task_id)
             self._count += 1
-            self._observations.setdefault(task_id, []).append(seen)
-            if state in states.READY_STATES and not error:
+            stores = self._observations.setdefault(task_id, [])
+            self._close(storing, len(stores))
+            stores.append(seen)
+            if storing.is_open:
+                self._open[task_id] = len(stores) - 1
+            if seen.state in states.READY_STATES and not error:
                 self._ready[task_id] = self._count
             self.changed.notify_all()

@@ -53,6 +53,7 @@ def configuration(place: Place, port: int, *further: str) -> str:
         'save ""',
         "appendonly no",
         "daemonize no",
+        "hz 100",  # how often it looks whether it was told to stop; ten times a second otherwise
         *further,
     ]
     return "\n".join([*lines, ""])

@@ -92,6 +92,17 @@ ABSENT: Final[Mapping[str, str]] = {
 }
 
 
+def meant_by(name: str, known: list[str]) -> str:
+    """The name that somebody meant who wrote another; empty where none is close.
+
+    >>> meant_by("rediss", ["redis", "sqlite"])
+    'redis'
+    """
+    from difflib import get_close_matches
+
+    return "" if name in ABSENT else next(iter(get_close_matches(name, known, n=1, cutoff=0.5)), "")
+
+
 def unknown_backend(name: str, known: list[str]) -> UnknownBackend:
     """The error for a name that nothing has.
 
@@ -100,15 +111,13 @@ def unknown_backend(name: str, known: list[str]) -> UnknownBackend:
       known: redis, sqlite
       type: @pytest.mark.backends("redis")
     """
-    from difflib import get_close_matches
-
     if name in ABSENT:
         return UnknownBackend(
             f"{name} is not to be had: {ABSENT[name]}", remedy="pytest --celery-backends-list"
         )
-    close = get_close_matches(name, known, n=1, cutoff=0.5)
-    meant = f": did you mean {close[0]!r}?" if close else ""
-    suggestion = close[0] if close else "sqlite" if "sqlite" in known else known[0]
+    close = meant_by(name, known)
+    meant = f": did you mean {close!r}?" if close else ""
+    suggestion = close or ("sqlite" if "sqlite" in known else known[0])
     return UnknownBackend(
         f"no backend is called {name!r}{meant}",
         tried=[f"known: {', '.join(known)}"],

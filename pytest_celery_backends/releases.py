@@ -6,7 +6,7 @@ import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
-from typing import Any
+from typing import Any, Final
 
 from .errors import WaitTimeout
 
@@ -87,15 +87,29 @@ def _stop_consumer(consumer: Any) -> None:
         connection.close()
 
 
+#: Where Celery's backends keep what they talk through, once it is there.
+_CLIENTS: Final = (
+    "client",
+    "_connection",
+    "_client",
+    "_blob_service_client",
+    "_s3_resource",
+    "_server",
+    "_cluster",
+)
+
+
 def _close_client(backend: Any) -> None:
-    """Close clients that exist already: redis's pool, pymongo's ``_connection``, and those with close()."""
-    client = vars(backend).get("client") or vars(backend).get("_connection")
-    # not by getattr(): a pymongo client takes any name for that of a database
-    pool = getattr(client, "__dict__", {}).get("connection_pool")
-    if pool is not None:
-        pool.disconnect()
-    elif callable(getattr(client, "close", None)):
-        client.close()
+    """Close clients that exist already: redis's pool, a boto3 resource's client, and those with a method for it."""
+    for client in filter(None, map(vars(backend).get, _CLIENTS)):
+        # not by getattr(): a pymongo client takes any name for that of a database
+        inside = getattr(client, "__dict__", {})
+        if "connection_pool" in inside:
+            inside["connection_pool"].disconnect()
+        elif hasattr(inside.get("meta"), "client"):
+            inside["meta"].client.close()
+        elif callable(close := getattr(client, "close", None) or getattr(client, "shutdown", None)):
+            close()
 
 
 def _dispose_engines(backend: Any) -> None:

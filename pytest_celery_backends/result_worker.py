@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import activity
+from .assertions.subject import still_given
 from .errors import WaitTimeout
 from .lease import Lease
 from .pools import LostTask
@@ -14,7 +16,12 @@ class ResultWorker:
     """The in-process worker of one test. Given by the ``result_worker`` fixture."""
 
     def __init__(self, lease: Lease) -> None:
-        self._lease = lease
+        self._given = lease
+        self._turn = lease.turn
+
+    @property
+    def _lease(self) -> Lease:
+        return still_given(self._given, self._turn, "result_worker")
 
     def task(self, *args: Any, **options: Any) -> Any:
         """Register a task for the length of the test; used like ``app.task``, with the same options."""
@@ -28,13 +35,12 @@ class ResultWorker:
         worker = self._lease.start_worker()
         if worker.wait_until(lambda: worker.is_idle, timeout):
             return
-        running = [f"running: {run}" for run in worker.ledger.running.values()]
-        waiting = worker.waiting_messages
+        under_way = self._lease.recorder.unfinished()
         raise WaitTimeout(
             f"the worker was not idle within {timeout:g} s",
-            tried=[*running, *([f"not done in queues: {', '.join(waiting)}"] if waiting else [])],
+            tried=[*activity.described(worker), *(f"observed: {each.task_id}: {each}" for each in under_way)],
             remedy=f"result_worker.drain(timeout={timeout * 2:g})",
-            log="\n".join(run.stack() for run in worker.ledger.running.values()),
+            log=activity.stacks(worker),
         )
 
     @property
@@ -53,4 +59,4 @@ class ResultWorker:
         return self._lease.log.text
 
     def __repr__(self) -> str:
-        return f"<ResultWorker of {self._lease.spec.name}>"
+        return f"<ResultWorker of {self._given.spec.name}>"

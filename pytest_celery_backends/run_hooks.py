@@ -13,6 +13,12 @@ from .masking import compared
 from .stash import RUN, is_ours
 
 
+def pytest_enter_pdb(pdb: object) -> None:
+    from .limits import watch_prompts
+
+    watch_prompts(pdb)
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     if is_ours(item):
         activation.wire_first(item)
@@ -64,6 +70,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     result = yield
     if is_ours(item):
         outcomes.check_worker(item)
+        outcomes.check_leftovers(item)
     return result
 
 
@@ -75,9 +82,15 @@ def pytest_runtest_makereport(
         return (yield)
     outcomes.note_limits(item)
     if call.excinfo is not None:
-        outcomes.add_sections(item, call.when, call.excinfo.value)
+        from . import failures
+
+        failures.add_sections(item, call.when, call.excinfo.value)
     report = yield
     outcomes.mark_report(item, report)
+    if report.failed:
+        from . import bundles
+
+        bundles.write_bundles(item, report)
     return report
 
 

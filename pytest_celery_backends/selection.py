@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from .errors import BadOption
+from .errors import BadOption, UnknownBackend
+from .masking import masked
 from .options import OPTIONS, Option, Options
-from .registry import Registry, unknown_backend
+from .registry import Registry, meant_by, unknown_backend
 
 #: Where a test asks for a backend and neither marker nor option names one.
 DEFAULT_BACKEND: Final = "sqlite"
@@ -42,8 +44,19 @@ class Choice:
 def parse(text: str, registry: Registry) -> Choice:
     """The choice that ``name`` or ``name:version`` means; raises UnknownBackend."""
     name, _, version = text.partition(":")
+    several = [word for word in re.split(r"[,\s]+", text) if word]
+    if len(several) > 1:
+        raise _several(text, several)
     registry.get(name)
     return Choice(name=name, version=version)
+
+
+def _several(text: str, names: Sequence[str]) -> UnknownBackend:
+    arguments = ", ".join(f'"{name}"' for name in names)
+    return UnknownBackend(
+        f"no backend is called {text!r}: the marker takes each name by itself",
+        remedy=f"@pytest.mark.backends({arguments})",
+    )
 
 
 def choices(marked: Sequence[str] | None, wanted: Sequence[str], registry: Registry) -> list[Choice]:
@@ -79,15 +92,34 @@ def check_names(options: Options, registry: Registry) -> None:
     for option in OPTIONS:
         if option.name in ("celery_backends", "celery_backends_provider", "celery_backends_url"):
             for given in options[option.name]:
-                _check_name(option, options, given.partition(":")[0], registry)
+                _check_name(option, options, given, registry)
 
 
-def _check_name(option: Option, options: Options, name: str, registry: Registry) -> None:
+def _check_name(option: Option, options: Options, given: str, registry: Registry) -> None:
+    name, colon, version = given.partition(":")
     if not name or name in registry.names:  # a provider without a name is for all
         return
     error = unknown_backend(name, registry.names)
+    meant = meant_by(name, registry.names)
+    corrected = _typed(options[option.name], given, f"{meant}{colon}{version}")
     raise BadOption(
         error.cause,
         tried=[*error.tried, f"given in: {options.source(option.name)}, {option.name}"],
-        remedy=f"{option.switch}={option.takes}",
+        remedy=f"{option.switch}={corrected if meant else option.takes}",
     )
+
+
+def _typed(value: Sequence[str] | Mapping[str, str], given: str, meant: str) -> str:
+    """A value of an option as it is typed, with what was meant in place of what was given; of URLs only that one.
+
+    >>> _typed({"": "auto", "memroy": "embedded"}, "memroy", "memory")
+    'auto,memory=embedded'
+    >>> _typed({"redis": "redis://a", "redsi": "redis://:secret@b"}, "redsi", "redis")
+    'redis=redis://:***@b'
+    """
+    if not isinstance(value, Mapping):
+        return ",".join(meant if each == given else each for each in value)
+    if "://" in value[given]:
+        return f"{meant}={masked(value[given])}"
+    named = {meant if name == given else name: kind for name, kind in value.items()}
+    return ",".join(f"{name}={kind}" if name else kind for name, kind in named.items())

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from .capabilities import YES, Capability, Verdict
+from .round_trips import Traffic
 from .sources import BuiltIn, Identity, ProviderKind, Source
 
 #: Who uses a backend object: the thread that runs tasks, or any other.
 Side = Literal["worker", "client"]
 
 ResultKind = Literal["task", "group", "chord", "message", "other"]
+
+#: What a probe can make an older copy of.
+Copied = Literal["task", "group"]
 
 
 class NotReady(Exception):
@@ -35,7 +39,7 @@ class Refused(Exception):
 class Service:
     """A running server, or a place in this process that serves as one.
 
-    ``handle`` holds plain strings that let any process find and stop it again: ``pid``, ``directory``,
+    ``handle`` holds plain strings that let any process find and stop it again: ``pid``, ``directory``, ``image``,
     ``container``.
     """
 
@@ -77,6 +81,23 @@ class StoredResult:
         return f"{self.kind} {self.task_id}{state} ({self.size} bytes) at {self.key}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """What a namespace has beside what is stored: ``task_id`` is empty where it is no task's."""
+
+    kind: Literal["subscription", "table", "queue"]
+    name: str
+    task_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """What a store holds for one task: its state, and the bytes that its result is in."""
+
+    state: str
+    raw: bytes = field(repr=False)
+
+
 class Probe(Protocol):
     """Reads and prepares one namespace of a store, never through the code under test."""
 
@@ -96,14 +117,17 @@ class Probe(Protocol):
     def stored(self) -> Sequence[StoredResult]:
         """Everything in the namespace, in a stable order."""
 
-    def state_of(self, task_id: str) -> bytes | None:
-        """The raw bytes stored for one task, None where there is nothing."""
+    def held(self, task_id: str) -> Held | None:
+        """What is stored for one task, None where nothing is; also called from the worker's threads."""
 
-    def aged_copy(self, task_id: str, seconds: float) -> str:
-        """Store a copy of a result that is *seconds* older, and give the copy's task id."""
+    def aged_copy(self, task_id: str, seconds: float, kind: Copied = "task") -> str:
+        """Store a copy of a result, or of a saved group, that is *seconds* older, and give the copy's id."""
 
-    def remove(self, task_id: str) -> None:
-        """Remove what is stored for one task."""
+    def advance(self, seconds: float) -> None:
+        """Make everything stored *seconds* older; what the server drops by itself at that age is gone at once."""
+
+    def remove(self, task_id: str, kind: Copied = "task") -> None:
+        """Remove what is stored for one task, or a saved group."""
 
 
 #: Gives the meta dictionary in what a backend stored: {"status": ..., "result": ...}.
@@ -148,6 +172,9 @@ class BackendSpec:
         sweep: removes the namespaces on the server at a URL whose names begin with a prefix.
         adapt: called with each backend object that Celery builds for the namespace, and with which side it
             is on: the worker's, which runs tasks, or the client's.
+        enter: prepares another process for reading, where Celery's settings alone do not lead to the
+            namespace; it has to be importable.
+        traffic: records round trips; None where they cannot be seen.
         extra: the extra of this package that installs ``drivers``.
         client_command: what a user types to look into the server at a URL.
         is_shared: whether one server serves several processes at a time, each in namespaces of its own.
@@ -164,6 +191,8 @@ class BackendSpec:
     scheme: str = ""
     sweep: Callable[[str, str], None] = lambda url, prefix: None
     adapt: Callable[[Any, Side], None] = lambda backend, side: None
+    enter: Callable[[Service, Namespace], None] | None = None
+    traffic: Traffic | None = None
     drivers: tuple[Driver, ...] = ()
     extra: str = ""
     client_command: Callable[[str], str] = lambda url: ""

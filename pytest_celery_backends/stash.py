@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 if TYPE_CHECKING:
+    from .evidence import Captured
     from .lease import Lease
     from .options import Options
     from .run import Run
@@ -17,6 +18,9 @@ RUN: Final[pytest.StashKey[Run]] = pytest.StashKey()
 LEASE: Final[pytest.StashKey[Lease]] = pytest.StashKey()
 #: What really answers: "Valkey 9.1.2 (embedded)".
 SERVER: Final[pytest.StashKey[str]] = pytest.StashKey()
+#: What the app was while the test had it, and how the test failed, by phase.
+CAPTURED: Final[pytest.StashKey[Captured]] = pytest.StashKey()
+FAILURES: Final[pytest.StashKey[dict[str, str]]] = pytest.StashKey()
 #: Why the test counts as unsupported, or as unavailable.
 UNSUPPORTED: Final[pytest.StashKey[str]] = pytest.StashKey()
 UNAVAILABLE: Final[pytest.StashKey[str]] = pytest.StashKey()

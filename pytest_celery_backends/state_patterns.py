@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from types import EllipsisType
+from typing import Final
 
 #: PENDING is what no store knows: it may be written, and says nothing.
 PENDING = "PENDING"
@@ -107,6 +109,46 @@ def _told(wanted: Sequence[str], came: str, seen: Sequence[str]) -> str:
     if not any(state in seen for state in wanted):
         return f"{' or '.join(wanted)} never came"
     return f"{came} came instead of {' or '.join(wanted)}"
+
+
+#: Celery's own, and what people call them.
+_CALLED: Final = {
+    "PENDING": (),
+    "RECEIVED": (),
+    "STARTED": ("RUNNING",),
+    "RETRY": ("RETRIED", "RETRYING"),
+    "SUCCESS": ("SUCCEEDED", "SUCCESSFUL", "DONE", "COMPLETE", "COMPLETED", "FINISHED"),
+    "FAILURE": ("FAIL", "FAILD", "FAILED", "FAILING", "ERROR"),
+    "REVOKED": ("CANCELED", "CANCELLED", "EXPIRED"),
+    "IGNORED": (),
+    "REJECTED": (),
+}
+
+
+def meant(state: str) -> str:
+    """Celery's state that another name may stand for; empty for Celery's own, and what is like none of them.
+
+    A name that a task has stored is the user's own, whatever it is like: that is for the caller to look at.
+
+    >>> meant("SUCESS"), meant("failed"), meant("FAIL"), meant("PACKING"), meant("SUCCESS")
+    ('SUCCESS', 'FAILURE', 'FAILURE', '', '')
+    """
+    if state in _CALLED:
+        return ""
+    upper = state.upper()
+    called = [name for name, others in _CALLED.items() if upper in others]
+    return next(iter([*called, *get_close_matches(upper, _CALLED, n=1, cutoff=0.8)]), "")
+
+
+def hints(names: Iterable[str], stored: Iterable[str]) -> list[str]:
+    """What is to be said of names that no task has stored and that look like Celery's own.
+
+    >>> hints(["STEP_2", "SUCESS"], ["STEP_1", "SUCCESS"])
+    ["no task stored 'SUCESS': did you mean 'SUCCESS'?"]
+    """
+    known = set(stored)
+    asked = {name: meant(name) for name in names if name not in known}
+    return [f"no task stored {name!r}: did you mean {other!r}?" for name, other in asked.items() if other]
 
 
 def shown(pattern: Iterable[Element]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .bundles import BUNDLE
 from .stash import RUN
 
 if TYPE_CHECKING:
@@ -24,11 +25,13 @@ class Summary:
         self._config = config
         self._outcomes: list[tuple[str, dict[str, object]]] = []
         self._order: dict[str, int] = {}
+        self._bundles: list[str] = []
+        self._unwritten: list[str] = []
 
     @property
     def _report_files(self) -> list[str]:
-        files: list[str] = self._config.stash[RUN].options["celery_backends_report"]
-        return files
+        given: list[str] = self._config.stash[RUN].options["celery_backends_report"]
+        return [file for file in given if not file.endswith("/") and file not in self._unwritten]
 
     def matrix(self) -> Matrix:
         """The outcomes so far."""
@@ -46,6 +49,7 @@ class Summary:
         outcome = getattr(report, ATTRIBUTE, None)
         if outcome:
             self._outcomes.append((report.nodeid, outcome))
+        self._bundles += getattr(report, BUNDLE, ())
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         outcome = getattr(report, ATTRIBUTE, None)
@@ -54,10 +58,16 @@ class Summary:
         return None
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self) -> None:
-        if self._outcomes:
-            for file in self._report_files:  # also where there is no terminal
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        for file in self._report_files if self._outcomes else ():  # also where there is no terminal
+            try:
                 write_report(Path(file), self.matrix())
+            except OSError as error:
+                self._unwritten.append(file)
+                self._config.stash[RUN].said_at_end.append(f"could not write {file}: {error.strerror}")
+        if self._unwritten and session.exitstatus == pytest.ExitCode.OK:
+            # who asked for a file goes on with it: its absence must not look like success
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         kept = self._config.stash[RUN].kept
@@ -73,8 +83,8 @@ class Summary:
                 terminalreporter.write_line(f"celery backends: {line}")
             for note in matrix.notes:
                 terminalreporter.write_line(f"celery backends: {note}")
-        for file in self._report_files:
-            terminalreporter.write_line(f"celery backends: wrote {file}")
+        for line in dict.fromkeys([*(f"wrote {file}" for file in self._report_files), *self._bundles]):
+            terminalreporter.write_line(f"celery backends: {line}")
 
     def _write_table(self, terminal: pytest.TerminalReporter, matrix: Matrix) -> None:
         from .reporting.terminal import render

@@ -8,6 +8,8 @@ import sys
 import threading
 from typing import Any, Final
 
+from .garbage import no_garbage_collected
+
 #: https://github.com/python/cpython/issues/106905, mended in 3.11.8 and 3.12.2.
 IS_BROKEN: Final = (3, 11) <= sys.version_info < (3, 11, 8) or (3, 12) <= sys.version_info < (3, 12, 2)
 _LOCK: Final = threading.RLock()
@@ -27,7 +29,8 @@ def make_one_at_a_time() -> None:
 def _alone(parse: Any) -> Any:
     @functools.wraps(parse)
     def parse_alone(*args: Any, **kwargs: Any) -> Any:
-        with _LOCK:
+        # what is done to garbage may parse in turn, as pytest does where an object could not be closed
+        with _LOCK, no_garbage_collected():
             return parse(*args, **kwargs)
 
     return parse_alone

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from celery import signals
+from celery import signals, states
 from celery.utils.dispatch import Signal
 
-from .timeline import EventKind
+from .timeline import EAGER, EventKind
+
+if TYPE_CHECKING:
+    from .recorder import Recorder
 
 #: Takes the kind of an event, the task's id, its state and what else is to be said.
 Note = Callable[[EventKind, str, str, str], None]
@@ -49,7 +52,7 @@ class TaskSignals:
 
     def _prerun(self, task_id: str = "", task: Any = None, **_: Any) -> None:
         if task.app is self._app:
-            self._note("started", task_id, "", unstored(task))
+            self._note("started", task_id, "", EAGER if task.request.is_eager else "")
 
     def _retry(self, sender: Any = None, request: Any = None, reason: Any = None, **_: Any) -> None:
         if sender.app is self._app:
@@ -77,12 +80,28 @@ class TaskSignals:
 
     def _postrun(self, task_id: str = "", task: Any = None, state: str = "", **_: Any) -> None:
         if task.app is self._app:
-            self._note("finished", task_id, state or "", unstored(task))
+            self._note("finished", task_id, state or "", unstored(task, state))
 
 
-def unstored(task: Any) -> str:
-    """Why Celery stores nothing of the task that runs; empty where it does."""
+def note_published(recorder: Recorder, headers: Mapping[str, Any], body: Any) -> None:
+    """A task is about to be sent: its time zero, its group, and the body of the chord whose header it is in.
+
+    The message: https://docs.celeryq.dev/en/stable/internals/protocol.html#version-2
+    """
+    task_id = headers.get("id") or (body.get("id") if isinstance(body, dict) else None)
+    if not task_id:
+        return
+    embed = body[2] if isinstance(body, (tuple, list)) and len(body) > 2 else None
+    chord = (embed.get("chord") if isinstance(embed, Mapping) else None) or {}
+    chord_body = (chord.get("options") or {}).get("task_id")
+    recorder.published(task_id, headers.get("task", ""), headers.get("group"), chord_body)
+
+
+def unstored(task: Any, state: str) -> str:
+    """Why Celery stores no end of the task that runs; empty where it does."""
+    if state == states.IGNORED:
+        return "it raised Ignore"
     request = task.request
     if request.is_eager and not task.app.conf.task_store_eager_result:
-        return "eager"
+        return EAGER
     return "its result is ignored" if request.ignore_result or task.ignore_result else ""

@@ -97,6 +97,13 @@ class VirtualHost:
         with self._changed:
             return queue.idle_left(self._clock()) if (queue := self._living(name)) else None
 
+    def advance(self, seconds: float) -> None:
+        """Let every queue be idle for *seconds* more."""
+        with self._changed:
+            for name in list(self.queues):
+                self.queues[name].last_used -= seconds
+                self._living(name)
+
     def put(self, name: str, message: Any, *, priority: int = 0) -> bool:
         """Add a message and wake the consumers; False where no such queue exists: the message is dropped.
 

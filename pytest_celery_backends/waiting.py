@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+import celery.backends.asynchronous
 import celery.backends.base
+import celery.result
 
+from .limits import clock
 from .recorder import Recorder
 
 
@@ -30,14 +33,18 @@ class _Nap:
 
 
 class _Clock(ModuleType):
-    """Stands in for the ``time`` module in ``celery.backends.base``; only ``sleep`` differs."""
+    """Stands in for the ``time`` module where Celery waits with a limit: it stands still while somebody debugs."""
+
+    def __getattr__(self, name: str) -> Any:
+        return clock if name == "monotonic" else getattr(time, name)
+
+
+class _NappingClock(_Clock):
+    """The one of ``celery.backends.base``, whose ``sleep`` differs too."""
 
     def __init__(self, naps: threading.local) -> None:
         super().__init__("time")
         self._naps = naps
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(time, name)
 
     def sleep(self, seconds: float) -> None:
         nap: _Nap | None = getattr(self._naps, "next", None)
@@ -54,23 +61,33 @@ class Waker:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._naps = threading.local()
-        self._before: Any = None
+        self._before: list[tuple[Any, Any]] = []
 
     def install(self) -> None:
-        """Replace the clock of Celery's polling loops."""
-        self._before = celery.backends.base.time
-        celery.backends.base.time = _Clock(self._naps)
+        """Replace the clocks of Celery's waits."""
+        clocks = {
+            celery.backends.base: _NappingClock(self._naps),
+            celery.backends.asynchronous: _Clock("time"),
+            celery.result: _Clock("time"),
+        }
+        self._before = [(module, module.time) for module in clocks]
+        for module, ours in clocks.items():
+            module.time = ours
 
     def uninstall(self) -> None:
-        """Put the clock back."""
-        celery.backends.base.time = self._before
+        """Put the clocks back."""
+        for module, before in self._before:
+            module.time = before
 
     def adapt(self, backend: Any) -> None:
         """Announce what this backend object waits for just before it sleeps."""
         if not backend.is_async:  # redis and rpc are told by their server
             backend.wait_for = self._announcing_wait_for(backend.wait_for)
         if hasattr(backend, "get_many"):
-            backend.get_many = self._announcing_get_many(backend.get_many)
+            # the class's own when it is called: that may be observed by then
+            backend.get_many = self._announcing_get_many(
+                lambda *a, **k: type(backend).get_many(backend, *a, **k)
+            )
 
     def _announcing_wait_for(self, wait_for: Any) -> Any:
         @functools.wraps(wait_for)
@@ -127,11 +144,11 @@ class Waker:
         recorder = self._recorder
         if timeout == 0 or not any(map(recorder.is_under_way, task_ids)):
             return timeout
-        started = time.monotonic()
+        started = clock()
         limit = interval if timeout is None else min(interval, timeout)
         recorder.wait_until(lambda: not any(map(recorder.is_under_way, task_ids)), limit)
         # zero would mean no limit up to Celery 5.6
-        return None if timeout is None else max(timeout - (time.monotonic() - started), 0.001)
+        return None if timeout is None else max(timeout - (clock() - started), 0.001)
 
     def _announcer(self, awaited: Collection[str], on_interval: Any) -> Any:
         since = self._recorder.count

@@ -22,6 +22,7 @@ from . import syntax_trees
 from .consumer import STOP_LIMIT, InProcessConsumer, WakingTimer
 from .errors import WorkerFailed
 from .hosts import Host
+from .limits import Limit
 from .pools import Ledger, SoloPool, ThreadsPool
 
 Pool = Literal["solo", "threads"]
@@ -115,6 +116,7 @@ class InProcessWorker(WorkController):  # type: ignore[misc]
             self._failure = failure
         finally:
             self._ready.set()
+            self._host.wake()
 
     def launch(self) -> None:
         """Start the thread and wait until it consumes; raises WorkerFailed."""
@@ -183,15 +185,14 @@ class InProcessWorker(WorkController):  # type: ignore[misc]
 
     def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait at most *timeout* seconds; *condition* is looked at whenever queues or tasks change."""
-        deadline = time.monotonic() + timeout
+        limit = Limit(timeout)
         while True:
             seen = self._host.changes
             if condition():
                 return True
-            left = deadline - time.monotonic()
-            if left <= 0:
+            if limit.is_over:
                 return False
-            self._host.wait(seen, left)
+            self._host.wait(seen, limit.left)
 
     @property
     def is_idle(self) -> bool:

@@ -67,7 +67,8 @@ class Worker:
         close(run, session)
         session.config.workeroutput[SAID] = (run.kept[:], run.said_at_end)  # type: ignore[attr-defined]
         run.kept.clear()
-        look_for_garbage_once()
+        gc.collect()  # finds what a test did not close
+        look_for_no_more_garbage()
 
 
 class Controller:
@@ -105,6 +106,7 @@ class Controller:
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_xdist_node_collection_finished(self, node: Any) -> None:
         """No test is handed out before the servers are up: that is no part of a test's own time."""
+        gc.freeze()  # no test runs here
         lines = self._run.store.announced if self._is_sharing() else []
         if not lines:
             return
@@ -134,16 +136,15 @@ class Controller:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Stop everything once the processes have ended, and before the summary is written."""
         close(self._run, session, closing=self._closing)
-        look_for_garbage_once()
+        look_for_no_more_garbage()  # no test ran here
 
 
-def look_for_garbage_once() -> None:
-    """Find what a test did not close, and leave the rest alone.
+def look_for_no_more_garbage() -> None:
+    """Leave alone all that was ever imported.
 
-    At its end pytest looks five times through all that was ever imported, and Python once more; with Celery that
-    takes longer than a hundred tests, and whoever waits for this process waits for it.
+    At its end pytest looks five times through that, and Python once more; with Celery that takes longer than a
+    hundred tests, and whoever waits for this process waits for it.
     """
-    gc.collect()
     gc.freeze()
     atexit.register(gc.freeze)
 

@@ -51,6 +51,30 @@ def test_a_backend_is_verified_on_no_server_where_tests_failed() -> None:
     assert line.split(" | ")[-1] == "Redis 1 (local) |"
 
 
+ANSWERS = """
+import measured
+report = {"backends": [{"name": "rpc", "server": "RabbitMQ 4 (container)"}], "tests": [
+    {"test": "t.py::test_get_waits", "outcomes": {"rpc": {"cell": "CELL", "reason": "only once"}}},
+    {"test": "t.py::test_all_else", "outcomes": {"rpc": {"cell": "passed", "reason": ""}}},
+]}
+found = {"5.7.0": {}, "5.10.0": measured.answers(report)}
+print(measured.text(measured.PAGES["async-result"], found, "def test_get_waits(): 'get'"))
+"""
+
+
+def test_what_differs_is_a_line_with_what_is_there_instead() -> None:
+    lines = asked(ANSWERS.replace("CELL", "xfailed")).splitlines()
+    assert "| as documented | Celery 5.7.0 | Celery 5.10.0 |" in lines
+    assert "| [rpc](backends/rpc.md) | not run | 1 of 2, RabbitMQ 4 (container) |" in lines
+    assert "| get waits | only once | all |" in lines
+
+
+def test_a_run_that_failed_says_nothing_about_reading_results() -> None:
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        asked(ANSWERS.replace("CELL", "failed"))
+    assert "t.py::test_get_waits failed on rpc: nothing is noted of this run" in str(caught.value.stderr)
+
+
 def commands(page: Path, where: str) -> list[str]:
     """What a page gives to type, on the lines that begin in some way."""
     lines = [line for line in page.read_text(encoding="utf-8").splitlines() if re.match(where, line)]

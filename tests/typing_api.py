@@ -10,6 +10,8 @@ from pytest_celery_backends import (
     ResultService,
     ResultWorker,
     RoundTrip,
+    RoundTripTable,
+    SizeLimit,
     StoredResult,
     Timeline,
 )
@@ -25,6 +27,10 @@ def check(backend: ResultBackend, worker: ResultWorker, service: ResultService) 
     assert_type(backend.timeline("id").states, list[str])
     assert_type(backend.wait_for("id", "SUCCESS", timeout=1), Observation)
     assert_type(backend.round_trip({"a": 1}), RoundTrip)
+    assert_type(backend.round_trip({"a": 1}, via="meta").difference, str)
+    assert_type(backend.assert_compressed(), RoundTrip)
+    assert_type(backend.size_limit(), SizeLimit)
+    assert_type(backend.round_trip_table({"a": 1}), RoundTripTable)
     assert_type(backend.service, ResultService)
     assert_type(worker.logs, str)
     assert_type(service.version, str)

@@ -10,7 +10,7 @@ from celery import states
 from ..comparison import difference
 from ..lease import Lease
 from .states import must_end
-from .subject import Subject, failed, task_id_of
+from .subject import Subject, failed, known_task_id
 
 #: pytest shows the line of the test, not ours.
 __tracebackhide__ = True
@@ -25,7 +25,7 @@ def assert_raises_in_task(
     timeout: float,
 ) -> BaseException:
     """Assert that a task failed with an exception that comes back as it was raised; gives what comes back."""
-    task_id = task_id_of(result, lease)
+    task_id = known_task_id(result, lease)
     timeline = must_end(lease, subject, task_id, timeout)
     raised = timeline[-1].value
     if timeline[-1].state != states.FAILURE:

@@ -11,6 +11,7 @@ from ..celery_release import limits, since
 from ..probes.arangodb import database_of, identify, probe, sweep
 from ..sources import Container, External
 from ..spec import BackendSpec, Driver, Namespace, Service
+from ..traffic.http import watching
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:
@@ -40,6 +41,7 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=_settings,
     probe=probe,
+    traffic=watching,
     sweep=sweep,
     drivers=(Driver(module="pyArango", distribution="pyArango"),),
     extra="arangodb",

@@ -11,6 +11,7 @@ from ..celery_release import limits, since
 from ..probes.azureblob import EXAMPLE, SCHEME, client_command, container_of, identify, probe, sweep
 from ..sources import Container, External, Identity, Local, Place, Program
 from ..spec import BackendSpec, Driver, Namespace, Service
+from ..traffic.http import watching
 
 _ACCOUNT: Final = "celery"
 
@@ -78,6 +79,7 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=_settings,
     probe=probe,
+    traffic=watching,
     sweep=sweep,
     drivers=(Driver(module="azure.storage.blob", distribution="azure-storage-blob"),),
     extra="azureblob",

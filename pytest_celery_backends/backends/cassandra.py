@@ -25,6 +25,8 @@ def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:
         "cassandra_auth_provider": "PlainTextAuthProvider" if login else None,
         "cassandra_auth_kwargs": login or None,
         "cassandra_secure_bundle_path": None,
+        # Production's cluster may want TLS, and data centers that are not here.
+        "cassandra_options": {},
     }
 
 
@@ -64,6 +66,7 @@ SPEC: Final = BackendSpec(
                 "Celery's table on Cassandra has no columns for a task's name and arguments"
             ),
             Capability.GROUPS: no("Celery cannot save groups on Cassandra"),
+            Capability.TIME_TRAVEL: no("Cassandra counts a row's time to live itself"),
         }
     ),
 )

@@ -11,6 +11,7 @@ from ..capabilities import Capability, no
 from ..probes.consul import PORT, ConsulProbe, client_command, identify, sweep
 from ..sources import Container, External, Identity, Local, Place, Program
 from ..spec import BackendSpec, Driver, Namespace, Service
+from ..traffic.http import watching
 
 #: Consul 1.14 and later listen on one more port, unless they are told not to by a flag that older ones refuse.
 _SCRIPT: Final = """\
@@ -82,6 +83,7 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=_settings,
     probe=ConsulProbe,
+    traffic=watching,
     sweep=sweep,
     drivers=(Driver(module="consul", distribution="python-consul2"),),
     extra="consul",

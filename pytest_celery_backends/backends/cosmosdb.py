@@ -13,6 +13,7 @@ from ..celery_release import limits, since
 from ..probes.cosmosdb import COLLECTION, identify, probe, sweep
 from ..sources import Container, External, Place
 from ..spec import BackendSpec, Driver, Namespace, Service
+from ..traffic.http import watching
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:
@@ -52,6 +53,7 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=_settings,
     probe=probe,
+    traffic=watching,
     sweep=sweep,
     drivers=(Driver(module="pydocumentdb", distribution="pydocumentdb"),),
     extra="cosmosdb",

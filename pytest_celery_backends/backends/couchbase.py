@@ -45,6 +45,7 @@ SPEC: Final = BackendSpec(
             Capability.FORGET_ABSENT: since(
                 (5, 7), "forget() raises before 5.7 where nothing is stored", "celery#10680"
             ),
+            Capability.TIME_TRAVEL: no("Couchbase counts a document's time to live itself"),
         }
     ),
 )

@@ -11,6 +11,7 @@ from ..celery_release import limits, since
 from ..probes.couchdb import identify, probe, sweep
 from ..sources import Container, External
 from ..spec import BackendSpec, Driver, Namespace, Service
+from ..traffic.http import watching
 
 _USER: Final = "celery"
 
@@ -37,6 +38,7 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=_settings,
     probe=probe,
+    traffic=watching,
     sweep=sweep,
     drivers=(Driver(module="pycouchdb", distribution="pycouchdb"),),
     extra="couchdb",

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..capabilities import Capability, no
-from ..probes.django_cache import DjangoCacheProbe, alias_of, identify
+from ..probes.django_cache import DjangoCacheProbe, alias_of, enter, identify
 from ..sources import BuiltIn
 from ..spec import BackendSpec, Driver, Namespace, Service
+from ..traffic.stores import watching
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:
@@ -27,6 +28,8 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=_settings,
     probe=DjangoCacheProbe,
+    traffic=watching,
+    enter=enter,
     drivers=(
         Driver(module="django", distribution="Django"),
         Driver(module="django_celery_results", distribution="django-celery-results"),

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from ..capabilities import YES, Capability, no, not_yet
 from ..celery_release import limits
-from ..probes.django_db import SETTING, alias_of, identify, probe
+from ..probes.django_db import SETTING, alias_of, enter, identify, probe
 from ..probes.django_project import results_release
 from ..sources import BuiltIn
 from ..spec import BackendSpec, Driver, Namespace, Service
+from ..traffic.django import watching
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:
@@ -25,6 +26,8 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=_settings,
     probe=probe,
+    traffic=watching,
+    enter=enter,
     drivers=(
         Driver(module="django", distribution="Django"),
         Driver(module="django_celery_results", distribution="django-celery-results"),

@@ -13,6 +13,7 @@ from ..probes.dynamodb import client_command, identify, probe, sweep
 from ..python_servers import moto
 from ..sources import Container, External, Place
 from ..spec import BackendSpec, Driver, Namespace, Service
+from ..traffic.http import watching
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:
@@ -51,6 +52,7 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=_settings,
     probe=probe,
+    traffic=watching,
     sweep=sweep,
     drivers=(Driver(module="boto3", distribution="boto3"),),
     extra="dynamodb",
@@ -64,6 +66,7 @@ SPEC: Final = BackendSpec(
             Capability.EXPIRY: no(
                 "Celery ignores result_expires on DynamoDB: only ttl_seconds in its URL counts"
             ),
+            Capability.TIME_TRAVEL: no("DynamoDB removes by its own clock what is over, within two days"),
         }
     ),
 )

@@ -10,6 +10,7 @@ from ..celery_release import limits, since
 from ..probes.files import FilesProbe, directory_of, identify
 from ..sources import BuiltIn
 from ..spec import BackendSpec, Namespace, Service
+from ..traffic.stores import watching
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:
@@ -27,6 +28,7 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=_settings,
     probe=FilesProbe,
+    traffic=watching,
     limits=limits(
         {
             Capability.BATCH: no("Celery opens one file for each result"),

@@ -15,6 +15,7 @@ from ..probes.gcs import (
     EMULATOR,
     EXAMPLE,
     client_command,
+    enter,
     identify,
     namespace_url,
     place_of,
@@ -25,6 +26,7 @@ from ..probes.gcs import (
 from ..python_servers import python_wheel
 from ..sources import Container, Embedded, External, Place
 from ..spec import BackendSpec, Driver, Namespace, Service
+from ..traffic.http import watching
 
 _BUCKET: Final = "celery"
 _STORAGE: Final = Driver(module="google.cloud.storage", distribution="google-cloud-storage")
@@ -76,8 +78,10 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=_settings,
     probe=probe,
+    traffic=watching,
     sweep=sweep,
     adapt=use_emulator,
+    enter=enter,
     drivers=(_STORAGE, _FIRESTORE) if celery_release() >= (5, 5) else (_STORAGE,),
     extra="gcs",
     client_command=client_command,
@@ -96,6 +100,7 @@ SPEC: Final = BackendSpec(
                 "Celery neither expires nor cleans up results in Cloud Storage; with gcs_ttl a lifecycle rule of "
                 "the bucket may, once a day"
             ),
+            Capability.TIME_TRAVEL: no("a bucket's lifecycle rules go by Cloud Storage's own clock"),
         }
     ),
 )

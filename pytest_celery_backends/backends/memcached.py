@@ -13,6 +13,7 @@ from ..memcache_sockets import close_in_each_thread
 from ..probes.memcached import MemcachedProbe, address, client_command, identify, sweep
 from ..sources import Container, External, Identity, Local, Place, Program
 from ..spec import BackendSpec, Driver, Namespace, Service
+from ..traffic.memcached import watching
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:
@@ -67,6 +68,7 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=_settings,
     probe=MemcachedProbe,
+    traffic=watching,
     sweep=sweep,
     adapt=close_in_each_thread,
     drivers=(_DRIVER,) if celery_release() >= (5, 7) else (_DRIVER, _OLD_DRIVER),

@@ -9,6 +9,7 @@ from ..capabilities import Capability, no
 from ..probes.memory import MemoryProbe, identify
 from ..sources import BuiltIn
 from ..spec import BackendSpec, Namespace, Service
+from ..traffic.stores import watching
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:
@@ -26,6 +27,7 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=_settings,
     probe=MemoryProbe,
+    traffic=watching,
     limits={
         Capability.ANY_READER: no("results are in the memory of one process"),
         Capability.COMPRESSION: no("Celery compresses no results in caches"),

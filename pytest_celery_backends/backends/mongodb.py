@@ -13,6 +13,7 @@ from ..probes.mongodb import MongoProbe, client_command, identify, sweep
 from ..python_servers import python_wheel
 from ..sources import Container, Embedded, External, Identity, Local, Place, Program
 from ..spec import BackendSpec, Driver, Namespace, Service
+from ..traffic.mongo import listen, watching
 
 _USER: Final = "celery"
 _KEY: Final = "key"
@@ -116,6 +117,8 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=_settings,
     probe=MongoProbe,
+    traffic=watching,
+    adapt=listen,
     sweep=sweep,
     drivers=(Driver(module="pymongo", distribution="pymongo"),),
     extra="mongodb",

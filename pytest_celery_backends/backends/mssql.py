@@ -10,6 +10,7 @@ from ..probes.mssql import client_command, database_url, identify, probe, sweep
 from ..sessions import own_sessions
 from ..sources import Container, External, Place
 from ..spec import BackendSpec, Driver, Namespace, Service
+from ..traffic.alchemy import watching
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:
@@ -42,6 +43,7 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=_settings,
     probe=probe,
+    traffic=watching,
     sweep=sweep,
     adapt=own_sessions,
     drivers=(

@@ -8,6 +8,7 @@ from ..mysql_server import DRIVERS, LIMITS, client_command, container, external,
 from ..probes.mysql import identify, probe, sweep
 from ..sessions import own_sessions
 from ..spec import BackendSpec
+from ..traffic.alchemy import watching
 
 SPEC: Final = BackendSpec(
     name="mysql",
@@ -21,6 +22,7 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=settings,
     probe=probe,
+    traffic=watching,
     sweep=sweep,
     adapt=own_sessions,
     drivers=DRIVERS,

@@ -14,10 +14,11 @@ from typing import Any, Final
 
 from ..probes import sentinel
 from ..probes.redis import RedisProbe
-from ..pubsub import put_off_nested_cancels
+from ..pubsub import mend_pubsub
 from ..redis_server import DRIVERS, celery_settings, configuration, family_limits, identify_binary, wheels
 from ..sources import Container, External, Local, Place, Program
 from ..spec import BackendSpec, Namespace, Service
+from ..traffic.redis import watching
 
 _NAME: Final = "main"
 _BINARIES: Final = ("redis-server", "valkey-server")
@@ -135,9 +136,10 @@ SPEC: Final = BackendSpec(
     identify=sentinel.identify,
     settings=_settings,
     probe=partial(RedisProbe, connect=sentinel.connected),
+    traffic=watching,
     is_shared=False,  # a test may fail it over
     sweep=sentinel.sweep,
-    adapt=put_off_nested_cancels,
+    adapt=mend_pubsub,
     drivers=DRIVERS,
     extra="redis",
     client_command=sentinel.client_command,

@@ -16,8 +16,9 @@ from typing import Final
 from urllib.parse import quote
 
 from ..certificates import AUTHORITY, CERTIFICATE, KEY, certificates
-from ..probes.redis import RedisProbe, celery_url, client_command, identify, sweep
-from ..pubsub import put_off_nested_cancels
+from ..probes.redis import RedisProbe, identify, sweep
+from ..probes.redis_urls import celery_url, client_command
+from ..pubsub import mend_pubsub
 from ..redis_server import (
     CONFIGURATION,
     DRIVERS,
@@ -29,6 +30,7 @@ from ..redis_server import (
 )
 from ..sources import Container, External, Local, Place
 from ..spec import BackendSpec, Driver
+from ..traffic.redis import watching
 
 
 def _files(place: Place) -> Mapping[str, str]:
@@ -81,8 +83,9 @@ SPEC: Final = BackendSpec(
     identify=partial(identify, name="redis-tls"),
     settings=lambda service, namespace: celery_settings(celery_url(service.url), namespace.name),
     probe=RedisProbe,
+    traffic=watching,
     sweep=sweep,
-    adapt=put_off_nested_cancels,
+    adapt=mend_pubsub,
     drivers=(*DRIVERS, Driver(module="trustme", distribution="trustme")),
     extra="tls",
     client_command=client_command,

@@ -14,6 +14,7 @@ from ..celery_release import limits, since
 from ..probes.amqp import AmqpProbe, identify, sweep
 from ..sources import Container, External, Identity, Local, Place, Program
 from ..spec import BackendSpec, Namespace, Service
+from ..traffic.amqp import watching
 
 _USER: Final = "celery"
 #: Erlang's port mapper would be started by the server and outlive it: one of our own is in the server's group,
@@ -140,6 +141,7 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=_settings,
     probe=AmqpProbe,
+    traffic=watching,
     sweep=sweep,
     client_command=lambda url: f"celery -b {url} amqp",
     limits=limits(
@@ -155,6 +157,7 @@ SPEC: Final = BackendSpec(
             Capability.GROUPS: no("Celery cannot save groups on rpc://"),
             Capability.PERSISTENCE: no("a reply queue goes with the process that reads it"),
             Capability.REREAD: no("a result is a message: once it was taken it is gone"),
+            Capability.TIME_TRAVEL: no("RabbitMQ counts on its own clock for how long a queue is idle"),
         }
     ),
 )

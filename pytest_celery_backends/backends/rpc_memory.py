@@ -10,6 +10,7 @@ from ..celery_release import limits, since
 from ..probes.queues import QueuesProbe, identify
 from ..sources import BuiltIn
 from ..spec import BackendSpec, Namespace, Service
+from ..traffic.amqp import watching
 
 #: The broker's URL without its virtual host; the transport of that name comes with this package.
 _BROKER: Final = "in-process://localhost/"
@@ -27,6 +28,7 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=_settings,
     probe=QueuesProbe,
+    traffic=watching,
     limits=limits(
         {
             Capability.ANY_READER: no("only the app that sent a task has the queue with its result"),

@@ -11,6 +11,7 @@ from ..probes.s3 import client_command, home, identify, probe, sweep
 from ..python_servers import moto
 from ..sources import Container, External, Place
 from ..spec import BackendSpec, Driver, Namespace, Service
+from ..traffic.http import watching
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:
@@ -51,6 +52,7 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=_settings,
     probe=probe,
+    traffic=watching,
     sweep=sweep,
     drivers=(Driver(module="boto3", distribution="boto3"),),
     extra="s3",

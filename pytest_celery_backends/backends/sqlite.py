@@ -10,6 +10,7 @@ from ..probes.sqlite import file_of, identify, probe
 from ..sessions import own_sessions
 from ..sources import BuiltIn
 from ..spec import BackendSpec, Driver, Namespace, Service
+from ..traffic.alchemy import watching
 
 
 def _settings(service: Service, namespace: Namespace) -> Mapping[str, Any]:
@@ -26,6 +27,7 @@ SPEC: Final = BackendSpec(
     identify=identify,
     settings=_settings,
     probe=probe,
+    traffic=watching,
     adapt=own_sessions,
     drivers=(Driver(module="sqlalchemy", distribution="SQLAlchemy"),),
     extra="sqlite",

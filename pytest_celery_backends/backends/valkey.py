@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from ..probes.redis import RedisProbe, celery_url, client_command, identify, sweep
-from ..pubsub import put_off_nested_cancels
+from ..probes.redis import RedisProbe, identify, sweep
+from ..probes.redis_urls import celery_url, client_command
+from ..pubsub import mend_pubsub
 from ..redis_server import DRIVERS, celery_settings, family_limits, sources
 from ..spec import BackendSpec
+from ..traffic.redis import watching
 
 SPEC: Final = BackendSpec(
     name="valkey",
@@ -18,8 +20,9 @@ SPEC: Final = BackendSpec(
     identify=partial(identify, name="valkey"),
     settings=lambda service, namespace: celery_settings(celery_url(service.url), namespace.name),
     probe=RedisProbe,
+    traffic=watching,
     sweep=sweep,
-    adapt=put_off_nested_cancels,
+    adapt=mend_pubsub,
     drivers=DRIVERS,
     extra="redis",
     client_command=client_command,

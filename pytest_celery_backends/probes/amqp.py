@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..amqp_names import KnownQueue, forget_names, names_of
 from ..sources import Identity
-from ..spec import NotReady, ProbeContext, Refused, StoredResult
+from ..spec import Copied, Held, NotReady, ProbeContext, Refused, StoredResult, Trace
 from .keys import state_in
 
 #: Seconds after which a silent broker is given up.
@@ -115,16 +115,30 @@ class AmqpProbe:
             if _task_of(message)
         ]
 
-    def state_of(self, task_id: str) -> bytes | None:
-        """The body of the latest message for a task, None where none waits."""
-        found = [one.raw for one in self.stored() if one.task_id == task_id]
-        return found[-1] if found else None
+    def traces(self) -> Sequence[Trace]:
+        """The reply queues that nobody reads and that have no limit: in production they stay for ever."""
+        waiting = [queue for queue in self._reply_queues() if queue.asked is None]
+        return [Trace(kind="queue", name=queue.name) for queue in waiting if not self._consumers(queue)]
 
-    def aged_copy(self, task_id: str, seconds: float) -> str:
+    def idle_limit(self, queue: str) -> float | None:
+        """For how many seconds Celery wants a queue to be idle at most; None where it has no limit."""
+        known = self._names.queues.get(queue)
+        return known.asked if known else None
+
+    def held(self, task_id: str) -> Held | None:
+        """The body of the latest message for a task, None where none waits."""
+        found = [one for one in self.stored() if one.task_id == task_id]
+        return Held(state=found[-1].state, raw=found[-1].raw) if found else None
+
+    def aged_copy(self, task_id: str, seconds: float, kind: Copied = "task") -> str:
         """Not possible: the broker counts for how long a queue is idle, not how old a message is."""
         raise NotImplementedError("a reply queue expires as a whole once it is idle; a message has no age")
 
-    def remove(self, task_id: str) -> None:
+    def advance(self, seconds: float) -> None:
+        """Not possible: the broker counts for how long a queue is idle, on its own clock."""
+        raise NotImplementedError("RabbitMQ counts on its own clock for how long a queue is idle")
+
+    def remove(self, task_id: str, kind: Copied = "task") -> None:
         """Remove a task's messages; nothing happens where there are none."""
         for queue in self._reply_queues():
             for message in self._messages(queue, put_back=False):

@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from ..sources import Identity
-from ..spec import NotReady, ProbeContext, Refused, StoredResult
+from ..spec import Copied, Held, NotReady, ProbeContext, Refused, StoredResult
 
 PORT: Final = 9042
 TABLE: Final = "results"
@@ -113,16 +113,20 @@ class CassandraProbe:
             latest.setdefault(row[0], row)
         return [_result(self._table, latest[task_id]) for task_id in sorted(latest)]
 
-    def state_of(self, task_id: str) -> bytes | None:
-        """The encoded result in a task's newest row, None where it has none."""
+    def held(self, task_id: str) -> Held | None:
+        """A task's newest row, None where it has none."""
         row = next(iter(self._rows("WHERE task_id = %s", task_id)), None)
-        return None if row is None else bytes(row[2] or b"")
+        return None if row is None else Held(state=str(row[1] or ""), raw=bytes(row[2] or b""))
 
-    def aged_copy(self, task_id: str, seconds: float) -> str:
+    def aged_copy(self, task_id: str, seconds: float, kind: Copied = "task") -> str:
         """Not possible: Celery ignores ``result_expires`` on Cassandra."""
         raise NotImplementedError("nothing on Cassandra goes by result_expires")
 
-    def remove(self, task_id: str) -> None:
+    def advance(self, seconds: float) -> None:
+        """Not possible: a row's time to live is Cassandra's own to count."""
+        raise NotImplementedError("Cassandra counts a row's time to live itself")
+
+    def remove(self, task_id: str, kind: Copied = "task") -> None:
         """Remove a task's rows; nothing happens where there are none."""
         if self._has_table():
             self.client.execute(f"DELETE FROM {self._table} WHERE task_id = %s", (task_id,))

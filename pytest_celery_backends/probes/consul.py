@@ -10,9 +10,9 @@ from urllib.parse import quote, unquote, urlsplit
 from uuid import uuid4
 
 from ..sources import Identity
-from ..spec import NotReady, ProbeContext, Refused, StoredResult
+from ..spec import Copied, Held, NotReady, ProbeContext, Refused, StoredResult
 from .http_json import LIMIT, JsonServer
-from .keys import TASK, missing, result_at, task_keys
+from .keys import held_in, missing, result_at, task_keys
 
 PORT: Final = 8500
 #: Consul takes no session that lives shorter, in seconds.
@@ -128,30 +128,42 @@ class ConsulProbe:
             for entry in sorted(entries or (), key=lambda entry: str(entry["Key"]))
         ]
 
-    def state_of(self, task_id: str) -> bytes | None:
+    def held(self, task_id: str) -> Held | None:
         """The encoded result of a task as it is stored, None where there is none."""
         entry = self._entry(task_id)
-        return None if entry is None else _value(entry)
+        return held_in(None if entry is None else _value(entry), self._context.decode)
 
-    def aged_copy(self, task_id: str, seconds: float) -> str:
+    def aged_copy(self, task_id: str, seconds: float, kind: Copied = "task") -> str:
         """Store a copy whose session lives *seconds* less, 10 s at least; it is gone at once if nothing is left.
 
         Raises:
             LookupError: nothing is stored for the task.
         """
-        entry = self._entry(task_id)
+        entry = self._entry(task_id, kind)
         if entry is None:
             raise missing(task_id)
         copy, lifetime = str(uuid4()), self._lifetimes().get(entry.get("Session", ""))
         left = None if lifetime is None else lifetime - seconds
         if left is None or left > 0:
-            target = entry["Key"][: entry["Key"].index(TASK) + len(TASK)] + copy
+            target = entry["Key"].removesuffix(task_id) + copy
             self._store(target, entry["Value"], left)
         return copy
 
-    def remove(self, task_id: str) -> None:
+    def advance(self, seconds: float) -> None:
+        """Store every key anew under a session that lives *seconds* less, 10 s at least; what has none left goes."""
+        asked = f"/v1/kv/{quote(self._folder + self._prefix)}?recurse=true&consistent"
+        entries, lifetimes = self.client.ask("GET", asked) or (), self._lifetimes()
+        for entry in entries:
+            lifetime = lifetimes.get(entry.get("Session", ""))
+            if lifetime is None:
+                continue
+            self.client.ask("DELETE", f"/v1/kv/{quote(entry['Key'])}")
+            if lifetime > seconds:
+                self._store(entry["Key"], entry["Value"], lifetime - seconds)
+
+    def remove(self, task_id: str, kind: Copied = "task") -> None:
         """Remove a task's result; nothing happens where there is none."""
-        for key in self._keys(task_id):
+        for key in self._keys(task_id, kind):
             self.client.ask("DELETE", f"/v1/kv/{quote(key)}")
 
     def _store(self, key: str, value: str, lifetime: float | None) -> None:
@@ -164,12 +176,14 @@ class ConsulProbe:
             "PUT", "/v1/txn", [{"KV": {"Verb": "lock", "Key": key, "Value": value, "Session": made}}]
         )
 
-    def _entry(self, task_id: str) -> Mapping[str, Any] | None:
-        found = (self.client.ask("GET", f"/v1/kv/{quote(key)}?consistent") for key in self._keys(task_id))
+    def _entry(self, task_id: str, kind: Copied = "task") -> Mapping[str, Any] | None:
+        found = (
+            self.client.ask("GET", f"/v1/kv/{quote(key)}?consistent") for key in self._keys(task_id, kind)
+        )
         return next((entries[0] for entries in found if entries), None)
 
-    def _keys(self, task_id: str) -> list[str]:
-        return [self._folder + key for key in task_keys(self._context.namespace.name, task_id)]
+    def _keys(self, task_id: str, kind: Copied = "task") -> list[str]:
+        return [self._folder + key for key in task_keys(self._context.namespace.name, task_id, kind)]
 
     def _lifetimes(self) -> dict[str, float | None]:
         """Seconds that each session of the server lives, by its id; None where it has no end."""

@@ -16,10 +16,10 @@ from typing import Any, Final
 from uuid import uuid4
 
 from ..sources import Identity
-from ..spec import Namespace, ProbeContext, StoredResult
+from ..spec import Copied, Held, Namespace, ProbeContext, Service, StoredResult
 from .django_project import after_settings_change, ensure_project, installed
 from .files import directory_of
-from .keys import TASK, missing, state_in
+from .keys import PREFIXES, held_in, missing, state_in
 
 _SUFFIX: Final = ".djcache"
 
@@ -33,6 +33,12 @@ def identify(url: str, limit: float) -> Identity:
     """The installed Django, whose cache this is; raises Refused without django-celery-results."""
     installed("django-celery-results", "django-celery-results")
     return installed("Django cache", "Django")
+
+
+def enter(service: Service, namespace: Namespace) -> None:
+    """Have Django in this process, as a project has, with the namespace's cache."""
+    ensure_project()
+    _add(alias_of(namespace), directory_of(service, namespace))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +85,7 @@ class DjangoCacheProbe:
         """Set Django up, make the directory, and add it to the caches that Django knows."""
         ensure_project()
         self._directory.mkdir(parents=True, exist_ok=True)
-        self._add()
+        _add(self._alias, self._directory)
         if self._undo is None:
             self._undo = after_settings_change(self._put_back)
 
@@ -106,54 +112,70 @@ class DjangoCacheProbe:
         entries = [(path.name, Entry.read(path)) for path in self._paths()]
         return [_result(name, entry) for name, entry in entries if entry is not None]
 
-    def state_of(self, task_id: str) -> bytes | None:
+    def held(self, task_id: str) -> Held | None:
         """The pickled result of a task, None where there is none."""
         entry = Entry.read(self._path(task_id))
-        return None if entry is None else entry.raw
+        return held_in(None if entry is None else entry.raw, pickle.loads)
 
-    def aged_copy(self, task_id: str, seconds: float) -> str:
+    def aged_copy(self, task_id: str, seconds: float, kind: Copied = "task") -> str:
         """Store a copy that expires *seconds* earlier.
 
         Raises:
             LookupError: nothing is stored for the task.
         """
-        entry = Entry.read(self._path(task_id))
+        entry = Entry.read(self._path(task_id, kind))
         if entry is None:
             raise missing(task_id)
         copy = str(uuid4())
         expiry = None if entry.expiry is None else entry.expiry - seconds
-        meta = {**pickle.loads(entry.raw), "task_id": copy}
-        Entry(expiry=expiry, raw=pickle.dumps(meta)).write(self._path(copy))
+        raw = pickle.dumps(_renamed(pickle.loads(entry.raw), copy, kind))
+        Entry(expiry=expiry, raw=raw).write(self._path(copy, kind))
         return copy
 
-    def remove(self, task_id: str) -> None:
-        """Remove a task's entry; nothing happens where there is none."""
-        self._path(task_id).unlink(missing_ok=True)
+    def advance(self, seconds: float) -> None:
+        """Let every entry expire *seconds* earlier."""
+        for path in self._paths():
+            entry = Entry.read(path)
+            if entry is not None and entry.expiry is not None:
+                Entry(expiry=entry.expiry - seconds, raw=entry.raw).write(path)
 
-    def _path(self, task_id: str) -> Path:
-        """Where Django keeps a task's result: its key has a prefix, which is empty, and a version.
+    def remove(self, task_id: str, kind: Copied = "task") -> None:
+        """Remove a task's entry; nothing happens where there is none."""
+        self._path(task_id, kind).unlink(missing_ok=True)
+
+    def _path(self, task_id: str, kind: Copied = "task") -> Path:
+        """Where Django keeps a task's result, or a group: its key has a prefix, which is empty, and a version.
 
         https://docs.djangoproject.com/en/stable/topics/cache/#cache-key-transformation
         """
-        key = f":1:{TASK}{task_id}"
+        key = f":1:{PREFIXES[kind]}{task_id}"
         return self._directory / f"{hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()}{_SUFFIX}"
 
     def _paths(self) -> list[Path]:
         return sorted(self._directory.glob(f"*{_SUFFIX}"))
 
-    def _add(self) -> None:
-        from django.core.cache import caches
-
-        caches.settings[self._alias] = {
-            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
-            "LOCATION": str(self._directory),
-            # Django's default is 300, after which results go at random.
-            "OPTIONS": {"MAX_ENTRIES": 10**9},
-        }
-
     def _put_back(self, *, setting: str = "", **_: Any) -> None:
         if setting == "CACHES":
-            self._add()
+            _add(self._alias, self._directory)
+
+
+def _add(alias: str, directory: Path) -> None:
+    from django.core.cache import caches
+
+    caches.settings[alias] = {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": str(directory),
+        # Django's default is 300, after which results go at random.
+        "OPTIONS": {"MAX_ENTRIES": 10**9},
+    }
+
+
+def _renamed(meta: Any, name: str, kind: Copied) -> Any:
+    """What is stored, under another id: a key says nothing of it, so that it is read out of the value."""
+    if kind == "task":
+        return {**meta, "task_id": name}
+    (_, parent), members = meta["result"]
+    return {**meta, "result": ((name, parent), members)}
 
 
 def _result(name: str, entry: Entry) -> StoredResult:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..sources import Identity
-from ..spec import Namespace, ProbeContext
+from ..spec import Namespace, ProbeContext, Service
 from .django_project import APP, after_settings_change, ensure_project, installed
 from .sql import SqlProbe
-from .sqlite import LIMIT, SqliteDatabase
+from .sqlite import LIMIT, SqliteDatabase, file_of
 
 #: A setting that Celery does not know: it is there while an app is wired to a namespace, and says to which.
 SETTING: Final = "django_celery_results_database"
@@ -37,6 +37,12 @@ def identify(url: str, limit: float) -> Identity:
 def probe(context: ProbeContext) -> SqlProbe:
     """The reader of one namespace's file, which does not go through Django."""
     return SqlProbe(context, DjangoDatabase(context))
+
+
+def enter(service: Service, namespace: Namespace) -> None:
+    """Have Django in this process, as a project has, and route to the namespace's file."""
+    ensure_project()
+    _router().add(alias_of(namespace), file_of(service, namespace))
 
 
 class DjangoDatabase(SqliteDatabase):

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..spec import ProbeContext, StoredResult
-from .keys import TASK, result_at, task_keys
+from ..spec import Copied, Held, ProbeContext, StoredResult
+from .keys import TASK, held_in, result_at, task_keys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,16 +75,20 @@ class DocumentProbe:
         found = sorted(self._collection.documents().items())
         return [result_at(key, each.raw, self._context.decode, each.expires_in) for key, each in found]
 
-    def state_of(self, task_id: str) -> bytes | None:
+    def held(self, task_id: str) -> Held | None:
         """The encoded result of a task, None where there is none."""
         documents = self._collection.documents()
-        return next((documents[key].raw for key in self._keys(task_id) if key in documents), None)
+        found = (documents[key].raw for key in self._keys(task_id) if key in documents)
+        return held_in(next(found, None), self._context.decode)
 
-    def aged_copy(self, task_id: str, seconds: float) -> str:
+    def aged_copy(self, task_id: str, seconds: float, kind: Copied = "task") -> str:
         """Not possible: no such store removes results by their age."""
         raise NotImplementedError("nothing in this store goes by a result's age")
 
-    def remove(self, task_id: str) -> None:
+    def advance(self, seconds: float) -> None:
+        """Nothing: no such store removes results by their age."""
+
+    def remove(self, task_id: str, kind: Copied = "task") -> None:
         """Delete a task's document; nothing happens where there is none."""
         self._collection.delete(self._keys(task_id))
 

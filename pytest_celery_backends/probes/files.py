@@ -15,8 +15,8 @@ from typing import Final
 from uuid import uuid4
 
 from ..sources import Identity
-from ..spec import Namespace, ProbeContext, Refused, Service, StoredResult
-from .keys import TASK, missing, result_at
+from ..spec import Copied, Held, Namespace, ProbeContext, Refused, Service, StoredResult
+from .keys import PREFIXES, held_in, missing, result_at, subject_of
 
 #: Celery truncates a file and writes it again: how long a reader waits for the second half, in seconds.
 WRITE_LIMIT: Final = 0.1
@@ -71,37 +71,44 @@ class FilesProbe:
         for path in self._paths():
             with suppress(FileNotFoundError):
                 modified, raw = path.stat().st_mtime, _settled(path)
-                found.append(result_at(path.name, raw, self._context.decode, self._left(modified)))
+                left = None if subject_of(path.name).kind == "other" else self._left(modified)
+                found.append(result_at(path.name, raw, self._context.decode, left))
         return found
 
-    def state_of(self, task_id: str) -> bytes | None:
+    def held(self, task_id: str) -> Held | None:
         """What a task's file holds, None where there is no file."""
         try:
-            return _settled(self._path(task_id))
+            return held_in(_settled(self._path(task_id)), self._context.decode)
         except FileNotFoundError:
             return None
 
-    def aged_copy(self, task_id: str, seconds: float) -> str:
+    def aged_copy(self, task_id: str, seconds: float, kind: Copied = "task") -> str:
         """Store a copy that was written *seconds* earlier; ``celery.backend_cleanup`` goes by that time.
 
         Raises:
             LookupError: nothing is stored for the task.
         """
-        source, copy = self._path(task_id), str(uuid4())
-        raw = self.state_of(task_id)
-        if raw is None:
+        source, copy = self._path(task_id, kind), str(uuid4())
+        if not source.exists():
             raise missing(task_id)
-        written = source.stat().st_mtime - seconds
-        self._path(copy).write_bytes(raw)
-        os.utime(self._path(copy), (written, written))
+        written, target = source.stat().st_mtime - seconds, self._path(copy, kind)
+        target.write_bytes(_settled(source))
+        os.utime(target, (written, written))
         return copy
 
-    def remove(self, task_id: str) -> None:
-        """Remove a task's file; nothing happens where there is none."""
-        self._path(task_id).unlink(missing_ok=True)
+    def advance(self, seconds: float) -> None:
+        """Let every file be written *seconds* earlier."""
+        for path in self._paths():
+            with suppress(FileNotFoundError):
+                written = path.stat().st_mtime - seconds
+                os.utime(path, (written, written))
 
-    def _path(self, task_id: str) -> Path:
-        return self._directory / f"{TASK}{task_id}"
+    def remove(self, task_id: str, kind: Copied = "task") -> None:
+        """Remove a task's file; nothing happens where there is none."""
+        self._path(task_id, kind).unlink(missing_ok=True)
+
+    def _path(self, task_id: str, kind: Copied = "task") -> Path:
+        return self._directory / f"{PREFIXES[kind]}{task_id}"
 
     def _paths(self) -> list[Path]:
         with suppress(FileNotFoundError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,7 +14,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from ..celery_release import celery_release
 from ..sources import Identity
-from ..spec import NotReady, ProbeContext, Refused, Side
+from ..spec import Namespace, NotReady, ProbeContext, Refused, Service, Side
 from .documents import Document, DocumentProbe
 from .http_json import LIMIT
 
@@ -143,6 +144,12 @@ def use_emulator(backend: Any, side: Side) -> None:
     """Give Celery's backend a client for the emulator in its URL: else only the environment could name one."""
     if place_of(backend.url).emulator:
         backend._client = connected(backend.url)
+
+
+def enter(service: Service, namespace: Namespace) -> None:
+    """Lead Celery's client to the emulator, as its documentation says, where the URL names one."""
+    if emulator := place_of(service.url).emulator:
+        os.environ["STORAGE_EMULATOR_HOST"] = emulator
 
 
 def client_command(url: str) -> str:

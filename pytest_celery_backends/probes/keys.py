@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ..spec import Decode, ResultKind, StoredResult
+from ..spec import Copied, Decode, Held, ResultKind, StoredResult
 
 TASK: Final = "celery-task-meta-"
 GROUP: Final = "celery-taskset-meta-"
@@ -50,13 +51,18 @@ def subject_of(key: str) -> Subject:
     return Subject(kind="group", id=name)
 
 
-def task_keys(namespace: str, task_id: str) -> tuple[str, str]:
-    """The keys under which a task's result may be: Celery 5.4 puts an underscore behind every prefix.
+#: How the keys of what can be copied begin.
+PREFIXES: Final[Mapping[Copied, str]] = {"task": TASK, "group": GROUP}
+
+
+def task_keys(namespace: str, task_id: str, kind: Copied = "task") -> tuple[str, str]:
+    """The keys under which a task's result, or a group, may be: Celery 5.4 puts an underscore behind every prefix.
 
     >>> task_keys("pcb1", "4f1c")
     ('pcb1:celery-task-meta-4f1c', 'pcb1:_celery-task-meta-4f1c')
     """
-    return f"{namespace}:{TASK}{task_id}", f"{namespace}:_{TASK}{task_id}"
+    name = f"{PREFIXES[kind]}{task_id}"
+    return f"{namespace}:{name}", f"{namespace}:_{name}"
 
 
 def result_at(key: str, raw: bytes, decode: Decode, expires_in: float | None) -> StoredResult:
@@ -85,6 +91,15 @@ def state_in(raw: bytes, decode: Decode) -> str:
         # Serializers are plugins and raise what they like. One broken value must not hide all others: it is
         # listed as what it is.
         return f"unreadable: {type(error).__name__}"
+
+
+def held_in(raw: bytes | None, decode: Decode) -> Held | None:
+    """What a store holds for a task whose encoded result is *raw*; None where there is none.
+
+    >>> held_in(b"...", lambda raw: {"status": "SUCCESS"})
+    Held(state='SUCCESS')
+    """
+    return None if raw is None else Held(state=state_in(raw, decode), raw=raw)
 
 
 def missing(task_id: str) -> LookupError:

@@ -14,8 +14,8 @@ from uuid import uuid4
 from ..errors import Unavailable
 from ..masking import masked
 from ..sources import Identity
-from ..spec import NotReady, ProbeContext, Refused, StoredResult
-from .keys import TASK, missing, result_at, task_keys
+from ..spec import Copied, Held, NotReady, ProbeContext, Refused, StoredResult
+from .keys import held_in, missing, result_at, task_keys
 
 #: Seconds after which a silent server is given up, and after which a busy crawler is.
 LIMIT: Final = 10.0
@@ -34,10 +34,10 @@ def address(url: str) -> tuple[str, int]:
 
 
 def connected(url: str, limit: float) -> Any:
-    """A pymemcache client of its own; *limit* is in seconds for connecting and for every answer."""
-    from pymemcache.client.base import Client
+    """A pymemcache client of its own, for any thread; *limit* is in seconds for connecting and for every answer."""
+    from pymemcache.client.base import PooledClient
 
-    return Client(address(url), connect_timeout=limit, timeout=limit, default_noreply=False)
+    return PooledClient(address(url), connect_timeout=limit, timeout=limit, default_noreply=False)
 
 
 def identify(url: str, limit: float) -> Identity:
@@ -179,31 +179,43 @@ class MemcachedProbe:
             if (raw := self.client.get(item.key)) is not None
         ]
 
-    def state_of(self, task_id: str) -> bytes | None:
+    def held(self, task_id: str) -> Held | None:
         """The encoded result of a task as it is stored, None where there is none."""
         found = (self.client.get(key) for key in task_keys(self._context.namespace.name, task_id))
-        return next((value for value in found if value is not None), None)
+        value = next((value for value in found if value is not None), None)
+        return held_in(value, self._context.decode)
 
-    def aged_copy(self, task_id: str, seconds: float) -> str:
+    def aged_copy(self, task_id: str, seconds: float, kind: Copied = "task") -> str:
         """Store a copy that has *seconds* less to live; the server drops it at once if none are left.
 
         Raises:
             LookupError: nothing is stored for the task.
         """
-        for key in task_keys(self._context.namespace.name, task_id):
+        for key in task_keys(self._context.namespace.name, task_id, kind):
             value = self.client.get(key)
             if value is not None:
                 copy, left = str(uuid4()), self._left(key)
-                target = key[: key.index(TASK) + len(TASK)] + copy
+                target = key.removesuffix(task_id) + copy
                 # 0 would stand for never.
                 expire = 0 if left is None else int(left - seconds) if left - seconds >= 1 else -1
                 self.client.set(target, value, expire=expire)
                 return copy
         raise missing(task_id)
 
-    def remove(self, task_id: str) -> None:
+    def advance(self, seconds: float) -> None:
+        """Give every key *seconds* less to live; those that have none left go."""
+        for item in self._items():
+            left = self._left(item.key)
+            if left is None:
+                continue
+            if left - seconds >= 1:  # 0 would stand for never
+                self.client.touch(item.key, expire=int(left - seconds))
+            else:
+                self.client.delete(item.key)
+
+    def remove(self, task_id: str, kind: Copied = "task") -> None:
         """Remove a task's result; nothing happens where there is none."""
-        for key in task_keys(self._context.namespace.name, task_id):
+        for key in task_keys(self._context.namespace.name, task_id, kind):
             self.client.delete(key)
 
     def _items(self) -> list[Item]:

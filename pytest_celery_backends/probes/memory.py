@@ -7,8 +7,8 @@ from importlib.metadata import version
 from typing import Any
 
 from ..sources import Identity
-from ..spec import ProbeContext, StoredResult
-from .keys import result_at, task_keys
+from ..spec import Copied, Held, ProbeContext, StoredResult
+from .keys import held_in, result_at, task_keys
 
 
 def identify(url: str, limit: float) -> Identity:
@@ -52,21 +52,24 @@ class MemoryProbe:
             for key, value in sorted(self._entries())
         ]
 
-    def state_of(self, task_id: str) -> bytes | None:
+    def held(self, task_id: str) -> Held | None:
         """The encoded result of a task as it is stored, None where there is none."""
         for key in task_keys(self._context.namespace.name, task_id):
             value = self._peek(key.encode())
             if value is not None:
-                return _bytes(value)
+                return held_in(_bytes(value), self._context.decode)
         return None
 
-    def aged_copy(self, task_id: str, seconds: float) -> str:
+    def aged_copy(self, task_id: str, seconds: float, kind: Copied = "task") -> str:
         """Not possible: nothing in the cache has an age."""
         raise NotImplementedError("cache+memory:// keeps no time of storing and never expires a result")
 
-    def remove(self, task_id: str) -> None:
+    def advance(self, seconds: float) -> None:
+        """Nothing: ``cache+memory://`` keeps no time of storing and never expires a result."""
+
+    def remove(self, task_id: str, kind: Copied = "task") -> None:
         """Remove a task's result; nothing happens where there is none."""
-        for key in task_keys(self._context.namespace.name, task_id):
+        for key in task_keys(self._context.namespace.name, task_id, kind):
             self.client.pop(key.encode(), None)
 
     def _entries(self) -> list[tuple[bytes, Any]]:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 from ..sources import Identity
-from ..spec import NotReady, ProbeContext, Refused, ResultKind, StoredResult
+from ..spec import Copied, Held, NotReady, ProbeContext, Refused, ResultKind, StoredResult
 from .keys import missing
 
 #: Seconds after which a silent server is given up.
@@ -95,7 +95,7 @@ def sweep(url: str, prefix: str) -> None:
 class MongoProbe:
     """The documents of one database, whatever its collections are called: a task's has a status, a group's none.
 
-    What ``raw`` and ``state_of`` give is the field ``result``: the state is a field of its own.
+    What is ``raw`` is the field ``result``: the state is a field of its own.
     """
 
     def __init__(self, context: ProbeContext) -> None:
@@ -133,36 +133,45 @@ class MongoProbe:
         )
         return sorted(found, key=lambda each: each.key)
 
-    def state_of(self, task_id: str) -> bytes | None:
-        """The field ``result`` of a task, None where it has no document."""
-        return next((_raw(document) for _, document in self._found(task_id)), None)
+    def held(self, task_id: str) -> Held | None:
+        """A task's document, None where it has none."""
+        found = (Held(state=str(each["status"]), raw=_raw(each)) for _, each in self._found(task_id))
+        return next(found, None)
 
-    def aged_copy(self, task_id: str, seconds: float) -> str:
+    def aged_copy(self, task_id: str, seconds: float, kind: Copied = "task") -> str:
         """Store a copy of a document that was done *seconds* earlier: ``celery.backend_cleanup`` goes by that.
 
         Raises:
             LookupError: nothing is stored for the task.
         """
-        for collection, document in self._found(task_id):
+        for collection, document in self._found(task_id, kind):
             copy = str(uuid4())
-            older = document["date_done"] - timedelta(seconds=seconds)
+            done = document["date_done"]  # none of what is not done
+            older = None if done is None else done - timedelta(seconds=seconds)
             collection.insert_one({**document, "_id": copy, "date_done": older})
             return copy
         raise missing(task_id)
 
-    def remove(self, task_id: str) -> None:
+    def advance(self, seconds: float) -> None:
+        """Let every document be done *seconds* earlier."""
+        for collection in self._collections():
+            for document in collection.find({"date_done": {"$type": "date"}}):
+                older = document["date_done"] - timedelta(seconds=seconds)
+                collection.update_one({"_id": document["_id"]}, {"$set": {"date_done": older}})
+
+    def remove(self, task_id: str, kind: Copied = "task") -> None:
         """Delete a task's document; nothing happens where there is none."""
-        for collection, document in self._found(task_id):
+        for collection, document in self._found(task_id, kind):
             collection.delete_one({"_id": document["_id"]})
 
     def _collections(self) -> list[Any]:
         database = self.client[self._name]
         return [database[name] for name in sorted(database.list_collection_names())]
 
-    def _found(self, task_id: str) -> Iterator[tuple[Any, dict[str, Any]]]:
-        """The documents of a task, each with its collection."""
+    def _found(self, task_id: str, kind: Copied = "task") -> Iterator[tuple[Any, dict[str, Any]]]:
+        """The documents of a task, or of a group, each with its collection."""
         for collection in self._collections():
-            for document in collection.find({"_id": task_id, "status": {"$exists": True}}):
+            for document in collection.find({"_id": task_id, "status": {"$exists": kind == "task"}}):
                 yield collection, document
 
     def _result(self, collection: str, document: Mapping[str, Any]) -> StoredResult:

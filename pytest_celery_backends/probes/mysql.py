@@ -99,21 +99,29 @@ class MysqlDatabase:
         self._url = context.service.url
         self._timezone = context.timezone
         self._connection: Any = None
+        self._lent: Any = None
         self._lock = Lock()
 
     @property
     def client(self) -> Any:
-        """A PyMySQL connection that commits every statement, in the namespace's database once that is made."""
-        if self._connection is None or not self._connection.open:
-            self._connection = _connected(self._url)
-            with self._connection.cursor() as cursor:
-                cursor.execute(f"SET SESSION lock_wait_timeout = {LIMIT}, innodb_lock_wait_timeout = {LIMIT}")
-                cursor.execute(
-                    "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s", [self._name]
-                )
-                if cursor.fetchone():
-                    self._connection.select_db(self._name)
-        return self._connection
+        """A PyMySQL connection that commits every statement, in the namespace's database once that is made.
+
+        It is a test's own: such a connection serves one thread, and stores are read in the worker's too.
+        """
+        if self._lent is None or not self._lent.open:
+            self._lent = self._open()
+        return self._lent
+
+    def _open(self) -> Any:
+        connection = _connected(self._url)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET SESSION lock_wait_timeout = {LIMIT}, innodb_lock_wait_timeout = {LIMIT}")
+            cursor.execute(
+                "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s", [self._name]
+            )
+            if cursor.fetchone():
+                connection.select_db(self._name)
+        return connection
 
     @property
     def age(self) -> str:
@@ -139,7 +147,7 @@ class MysqlDatabase:
         how = f"CHARACTER SET {charset} COLLATE {collation}"
         try:
             self.run(f"CREATE DATABASE IF NOT EXISTS {quoted(self._name)} {how}")
-            self.client.select_db(self._name)
+            self._connection.select_db(self._name)
             return
         except pymysql.MySQLError as error:
             number, reason = _told(error)
@@ -170,9 +178,10 @@ class MysqlDatabase:
                 raise
         finally:
             with self._lock:
-                if self._connection is not None and self._connection.open:
-                    self._connection.close()
-                self._connection = None
+                for connection in (self._connection, self._lent):
+                    if connection is not None and connection.open:
+                        connection.close()
+                self._connection = self._lent = None
         raise WaitTimeout(
             f"{self._backend}: database {self._name} is still in use after {LIMIT} s",
             tried=(reason,),
@@ -200,7 +209,9 @@ class MysqlDatabase:
             return self._run(statement, parameters)
 
     def _run(self, statement: str, parameters: Sequence[Any]) -> Rows:
-        with self.client.cursor() as cursor:
+        if self._connection is None or not self._connection.open:
+            self._connection = self._open()
+        with self._connection.cursor() as cursor:
             return executed(cursor, statement, parameters)
 
     def moment(self, stored: Any) -> datetime:

@@ -10,9 +10,9 @@ from typing import Any
 
 from ..queues import Delivery
 from ..sources import Identity
-from ..spec import ProbeContext, StoredResult
+from ..spec import Copied, Held, ProbeContext, StoredResult, Trace
 from ..vhost import VirtualHost, drop_virtual_host, virtual_host
-from .keys import state_in
+from .keys import held_in, state_in
 
 
 def identify(url: str, limit: float) -> Identity:
@@ -51,16 +51,34 @@ class QueuesProbe:
         """Every result, by queue and in order; it expires when its whole queue does."""
         return [self._result(delivery) for delivery in self.client.messages() if _task_of(delivery)]
 
-    def state_of(self, task_id: str) -> bytes | None:
+    def traces(self) -> Sequence[Trace]:
+        """The reply queues that nobody reads and that have no limit: they stay for ever."""
+        return [
+            Trace(kind="queue", name=name)
+            for name, queue in sorted(self.client.queues.items())
+            if queue.auto_delete and "x-expires" not in queue.arguments and not queue.consumers
+        ]
+
+    def idle_limit(self, queue: str) -> float | None:
+        """For how many seconds a queue may be idle, None where it has no limit."""
+        known = self.client.queues.get(queue)
+        limit = known.arguments.get("x-expires") if known else None
+        return None if limit is None else float(limit) / 1000
+
+    def held(self, task_id: str) -> Held | None:
         """The body of the latest message for a task, None where none waits."""
         bodies = [_body(held) for held in self.client.messages() if _task_of(held) == task_id]
-        return bodies[-1] if bodies else None
+        return held_in(bodies[-1] if bodies else None, self._context.decode)
 
-    def aged_copy(self, task_id: str, seconds: float) -> str:
+    def aged_copy(self, task_id: str, seconds: float, kind: Copied = "task") -> str:
         """Not possible: the broker counts for how long a queue is idle, not how old a message is."""
         raise NotImplementedError("a reply queue expires as a whole once it is idle; a message has no age")
 
-    def remove(self, task_id: str) -> None:
+    def advance(self, seconds: float) -> None:
+        """Let every queue be idle for *seconds* more; one that somebody reads from is not idle."""
+        self.client.advance(seconds)
+
+    def remove(self, task_id: str, kind: Copied = "task") -> None:
         """Remove a task's messages; nothing happens where there are none."""
         self.client.discard(lambda delivery: _task_of(delivery) == task_id)
 

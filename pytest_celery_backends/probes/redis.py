@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 from ..masking import masked
 from ..sources import Identity
-from ..spec import NotReady, ProbeContext, Refused, StoredResult
-from .keys import TASK, missing, result_at, task_keys
+from ..spec import Copied, Held, NotReady, ProbeContext, Refused, StoredResult, Trace
+from .keys import held_in, missing, result_at, subject_of, task_keys
+from .redis_urls import client_command, driver_url
 
 #: Seconds after which a silent server is given up.
 LIMIT: Final = 10.0
 _SCAN_COUNT: Final = 1000
-_FOR_CELERY_ONLY: Final = ("virtual_host", "credential_provider")
 
 
 class Connect(Protocol):
@@ -25,26 +24,6 @@ class Connect(Protocol):
 
     def __call__(self, url: str, *, limit: float, retries: int) -> Any:
         """A redis-py client of its own."""
-
-
-def driver_url(url: str) -> str:
-    """A URL that redis-py takes, made from one that Celery takes.
-
-    >>> driver_url("redis+socket:///run/redis.sock?virtual_host=2")
-    'unix:///run/redis.sock?db=2'
-    >>> driver_url("rediss://localhost:6380/0?ssl_cert_reqs=CERT_NONE")
-    'rediss://localhost:6380/0?ssl_cert_reqs=none'
-    """
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query))
-    if "ssl_cert_reqs" in query:
-        query["ssl_cert_reqs"] = query["ssl_cert_reqs"].removeprefix("CERT_").lower()
-    if not parts.scheme.endswith("socket"):
-        kept = {name: value for name, value in query.items() if name not in _FOR_CELERY_ONLY}
-        return urlunsplit(parts._replace(query=urlencode(kept)))
-    query["db"] = query.get("virtual_host", "0")
-    kept = {name: value for name, value in query.items() if name not in _FOR_CELERY_ONLY}
-    return f"unix://{parts.netloc}{parts.path}?{urlencode(kept)}"
 
 
 def connected(url: str, *, limit: float, retries: int) -> Any:
@@ -101,39 +80,6 @@ def _identity(info: dict[str, Any]) -> Identity:
     if "valkey_version" in info:
         return Identity(product="Valkey", version=str(info["valkey_version"]))
     return Identity(product="Redis", version=str(info["redis_version"]))
-
-
-def celery_url(url: str) -> str:
-    """A URL that Celery takes: for TLS it insists on being told whether to check the certificate.
-
-    >>> celery_url("rediss://localhost:6380/0")
-    'rediss://localhost:6380/0?ssl_cert_reqs=CERT_REQUIRED'
-    """
-    parts = urlsplit(url)
-    if parts.scheme != "rediss" or "ssl_cert_reqs=" in parts.query:
-        return url
-    query = "&".join(filter(None, (parts.query, "ssl_cert_reqs=CERT_REQUIRED")))
-    return urlunsplit(parts._replace(query=query))
-
-
-def client_command(url: str) -> str:
-    """What a user types to look into the server at a URL.
-
-    >>> client_command("rediss://:secret@localhost:6380/0?ssl_ca_certs=/ca.pem")
-    "redis-cli --tls --cacert /ca.pem -u 'rediss://default:secret@localhost:6380/0'"
-    """
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query))
-    if parts.scheme.endswith("socket"):
-        return f"redis-cli -s {parts.path} -n {query.get('virtual_host', '0')}"
-    words = ["redis-cli"]
-    if parts.scheme == "rediss":
-        authority = query.get("ssl_ca_certs")
-        words += ["--tls", *(["--cacert", shlex.quote(authority)] if authority else [])]
-        words += ["--insecure"] if query.get("ssl_cert_reqs") in ("CERT_NONE", "none") else []
-    # redis-cli takes an empty user for a name, and is not let in
-    location = re.sub("^:", "default:", parts.netloc)
-    return " ".join([*words, f"-u '{urlunsplit(parts._replace(netloc=location, query=''))}'"])
 
 
 def sweep(url: str, prefix: str, *, connect: Connect = connected) -> None:
@@ -198,24 +144,31 @@ class RedisProbe:
             if (raw := self._raw(key, kind)) is not None
         ]
 
-    def state_of(self, task_id: str) -> bytes | None:
+    def traces(self) -> Sequence[Trace]:
+        """The channels of the namespace that somebody listens to: a client that waits for a result does."""
+        channels = sorted(self.client.pubsub_channels(self._pattern))
+        names = [channel.decode("utf-8", "surrogateescape") for channel in channels]
+        return [Trace(kind="subscription", name=name, task_id=subject_of(name).id) for name in names]
+
+    def held(self, task_id: str) -> Held | None:
         """The encoded result of a task as it is stored, None where there is none."""
         values = self.client.mget(task_keys(self._context.namespace.name, task_id))
-        return next((value for value in values if value is not None), None)
+        found = (value for value in values if value is not None)
+        return held_in(next(found, None), self._context.decode)
 
-    def aged_copy(self, task_id: str, seconds: float) -> str:
+    def aged_copy(self, task_id: str, seconds: float, kind: Copied = "task") -> str:
         """Store a copy that has *seconds* less to live; the server removes it at once if none are left.
 
         Raises:
             LookupError: nothing is stored for the task.
         """
-        names = task_keys(self._context.namespace.name, task_id)
+        names = task_keys(self._context.namespace.name, task_id, kind)
         key = next((name for name in names if self.client.exists(name)), None)
         value = self.client.get(key) if key else None
         if key is None or value is None:
             raise missing(task_id)
         left, copy = self.client.pttl(key), str(uuid4())
-        target = key[: key.index(TASK) + len(TASK)] + copy
+        target = key.removesuffix(task_id) + copy
         with self.client.pipeline(transaction=True) as pipeline:
             pipeline.set(target, value)
             if left >= 0:
@@ -223,9 +176,21 @@ class RedisProbe:
             pipeline.execute()
         return copy
 
-    def remove(self, task_id: str) -> None:
+    def advance(self, seconds: float) -> None:
+        """Give every key *seconds* less to live; the server drops those that have none left."""
+        keys = list(self.client.scan_iter(match=self._pattern, count=_SCAN_COUNT))
+        with self.client.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.pttl(key)
+            left = pipeline.execute()
+            for key, milliseconds in zip(keys, left, strict=True):
+                if milliseconds >= 0:
+                    pipeline.pexpire(key, max(int(milliseconds - seconds * 1000), 0))
+            pipeline.execute()
+
+    def remove(self, task_id: str, kind: Copied = "task") -> None:
         """Remove a task's result; nothing happens where there is none."""
-        self.client.unlink(*task_keys(self._context.namespace.name, task_id))
+        self.client.unlink(*task_keys(self._context.namespace.name, task_id, kind))
 
     def _keys(self) -> list[bytes]:
         return sorted(set(self.client.scan_iter(match=self._pattern, count=_SCAN_COUNT)))

@@ -12,6 +12,7 @@ from ..errors import WaitTimeout
 from ..sources import Identity
 from ..spec import NotReady, Refused
 from . import redis as server
+from . import redis_urls
 
 SEPARATOR: Final = ";"
 #: What most installations call it; ``?master_name=`` in the URL says otherwise.
@@ -138,7 +139,7 @@ def client_command(url: str) -> str:
     found = watched(url)
     (host, port), login = found.hosts[0], found.sentinel_login
     user = f"{login.get('username', '')}:{quote(login['password'], safe='')}@" if login else ""
-    return server.client_command(f"redis://{user}{host}:{port}")
+    return redis_urls.client_command(f"redis://{user}{host}:{port}")
 
 
 def sweep(url: str, prefix: str) -> None:

@@ -9,7 +9,8 @@ from typing import Any, Final, Protocol
 from uuid import uuid4
 
 from ..celery_release import celery_release
-from ..spec import ProbeContext, ResultKind, StoredResult
+from ..spec import Copied, Held, ProbeContext, StoredResult, Trace
+from .celery_tables import Table, celery_tables, foreign_tables
 from .keys import missing
 
 #: Added to each row that is read: for how many seconds it has been done, as cleanup counts it.
@@ -77,15 +78,6 @@ class Database(Protocol):
         """``date_done`` as Celery stores it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """One of Celery's tables, known by its columns: users may call it what they like."""
-
-    name: str
-    kind: ResultKind
-    id_column: str
-
-
 def quoted(name: str) -> str:
     """An identifier in standard SQL.
 
@@ -105,31 +97,10 @@ def cleanup_clock(zone: tzinfo) -> datetime:
     return datetime.now(timezone.utc if celery_release() >= (5, 7) else zone)
 
 
-def celery_tables(columns: Iterable[tuple[str, str]]) -> tuple[Table, ...]:
-    """The tables of task results and of groups among all tables, by name.
-
-    >>> [table.kind for table in celery_tables([("t", "task_id"), ("t", "status"), ("x", "id")])]
-    ['task']
-    """
-    by_table: dict[str, set[str]] = {}
-    for table, column in columns:
-        by_table.setdefault(table, set()).add(column)
-    found = []
-    for name, names in sorted(by_table.items()):
-        if {"task_id", "status"} <= names:
-            found.append(Table(name=name, kind="task", id_column="task_id"))
-        elif "taskset_id" in names:
-            found.append(Table(name=name, kind="group", id_column="taskset_id"))
-        elif "group_id" in names:  # django-celery-results, which counts chords in a table of its own
-            kind: ResultKind = "chord" if "sub_tasks" in names else "group"
-            found.append(Table(name=name, kind=kind, id_column="group_id"))
-    return tuple(found)
-
-
 class SqlProbe:
     """The rows of Celery's two tables in one namespace. A namespace without tables is empty.
 
-    What ``raw`` and ``state_of`` give is the ``result`` column: the state is a column of its own, and up to
+    What is ``raw`` is the ``result`` column: the state is a column of its own, and up to
     Celery 5.6 the result is a pickle whatever ``result_serializer`` says.
     """
 
@@ -161,18 +132,22 @@ class SqlProbe:
         """Every row, by table and id."""
         return [self._result(table, row) for table in self._tables() for row in self._rows(table)]
 
-    def state_of(self, task_id: str) -> bytes | None:
-        """The ``result`` column of a task, None where it has no row."""
-        row = self._row(task_id)
-        return None if row is None else _bytes(row[1]["result"])
+    def traces(self) -> Sequence[Trace]:
+        """The namespace's tables that are not Celery's."""
+        return [Trace(kind="table", name=name) for name in foreign_tables(self._database.columns())]
 
-    def aged_copy(self, task_id: str, seconds: float) -> str:
+    def held(self, task_id: str) -> Held | None:
+        """A task's row, None where it has none."""
+        found = self._row(task_id)
+        return None if found is None else Held(state=str(found[1]["status"]), raw=_bytes(found[1]["result"]))
+
+    def aged_copy(self, task_id: str, seconds: float, kind: Copied = "task") -> str:
         """Store a copy of a row that was done *seconds* earlier: ``celery.backend_cleanup`` goes by that.
 
         Raises:
             LookupError: nothing is stored for the task.
         """
-        found = self._row(task_id)
+        found = self._row(task_id, kind)
         if found is None:
             raise missing(task_id)
         table, row = found
@@ -191,13 +166,26 @@ class SqlProbe:
         database.run(f"INSERT INTO {name} ({names}) VALUES ({marks})", list(row.values()))
         return copy
 
-    def remove(self, task_id: str) -> None:
+    def advance(self, seconds: float) -> None:
+        """Let every row be done *seconds* earlier."""
+        database = self._database
+        mark = database.placeholder
+        for table in self._tables():
+            if table.kind == "chord":
+                continue
+            name = database.quoted(table.name)
+            rows = database.run(f"SELECT id, date_done FROM {name} WHERE date_done IS NOT NULL").rows
+            for row_id, done in rows:
+                older = database.stored_moment(database.moment(done) - timedelta(seconds=seconds))
+                database.run(f"UPDATE {name} SET date_done = {mark} WHERE id = {mark}", [older, row_id])
+
+    def remove(self, task_id: str, kind: Copied = "task") -> None:
         """Delete a task's row; nothing happens where there is none."""
         mark = self._database.placeholder
         for table in self._tables():
-            if table.kind == "task":
-                name = self._database.quoted(table.name)
-                self._database.run(f"DELETE FROM {name} WHERE task_id = {mark}", [task_id])
+            if table.kind == kind:
+                name, column = self._database.quoted(table.name), self._database.quoted(table.id_column)
+                self._database.run(f"DELETE FROM {name} WHERE {column} = {mark}", [task_id])
 
     def _tables(self) -> tuple[Table, ...]:
         """Looked up until both are there: Celery makes them with its first connection."""
@@ -212,13 +200,13 @@ class SqlProbe:
         # Not by the database, whose order depends on its collation.
         return sorted(rows, key=lambda row: str(row[table.id_column]))
 
-    def _row(self, task_id: str) -> tuple[Table, dict[str, Any]] | None:
+    def _row(self, task_id: str, kind: Copied = "task") -> tuple[Table, dict[str, Any]] | None:
         mark = self._database.placeholder
         for table in self._tables():
-            if table.kind != "task":
+            if table.kind != kind:
                 continue
-            name = self._database.quoted(table.name)
-            found = self._database.run(f"SELECT * FROM {name} WHERE task_id = {mark}", [task_id])
+            name, column = self._database.quoted(table.name), self._database.quoted(table.id_column)
+            found = self._database.run(f"SELECT * FROM {name} WHERE {column} = {mark}", [task_id])
             for row in found.as_mappings():
                 return table, row
         return None

@@ -167,7 +167,8 @@ class ContainerLaunch:
                 remedy=another_way(self.spec, "container"),
             )
         else:
-            handle = {"container": container.get_container_id()}
+            digest = container.get_wrapped_container().attrs["Image"]
+            handle = {"container": container.get_container_id(), "image": f"{self.image} ({digest})"}
             return Service(
                 backend=self.spec.name,
                 provider="container",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from ..grids import markdown_code as _code
+from ..grids import markdown_text as _text
 from .matrix import SYMBOLS, Matrix, Outcome, Row, tally
 
 
@@ -57,16 +58,3 @@ def _backend(matrix: Matrix, name: str) -> str:
     server = matrix.servers.get(name, "")
     counts = tally(outcome.cell for outcome in matrix.column(name))
     return f"- **{_text(name)}**: {counts}" + (f", on {_text(server)}" if server else "")
-
-
-def _text(text: str) -> str:
-    """Text that Markdown shows as it is: one line, nothing in it means anything."""
-    return re.sub(r"([\\`*_\[\]<>|~&#])", r"\\\1", " ".join(text.split()))
-
-
-def _code(text: str) -> str:
-    """A code span: its fence is no run of backticks inside it, and a bar does not end the cell."""
-    shown = " ".join(text.split()).replace("|", "\\|")
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
-    padding = " " if "`" in shown else ""
-    return f"{fence}{padding}{shown}{padding}{fence}"

@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import gc
-import sys
-from collections.abc import Iterator
-from types import FrameType
 from typing import Any
 
 import pytest
-from celery import Celery
+from celery import Celery, group
+
+from pytest_celery_backends import ResultBackend
+from pytest_celery_backends.celery_release import celery_release
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "differs(*backends, why, issue, since, until): not as documented there, on these Celerys"
+    )
+
+
+@pytest.fixture(autouse=True)
+def known_differences(request: pytest.FixtureRequest, result_backend: ResultBackend) -> None:
+    """Expect a test to fail where a backend is known to answer otherwise, and to say so once it does not."""
+    for mark in request.node.iter_markers("differs"):
+        if result_backend.name in mark.args and _is_about_this_celery(**mark.kwargs):
+            reason = " ".join(
+                [mark.kwargs["why"], *([f"({issue})"] if (issue := mark.kwargs.get("issue")) else [])]
+            )
+            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+
+
+def _is_about_this_celery(
+    why: str, issue: str = "", since: tuple[int, int] = (0, 0), until: tuple[int, int] = (99, 0)
+) -> bool:
+    return since <= celery_release() < until
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +48,26 @@ def celery_backends_app() -> Celery:
     @app.task(shared=False)
     def add(x: int, y: int) -> int:
         return x + y
+
+    @app.task(shared=False)
+    def echo(value: Any) -> Any:
+        return value
+
+    @app.task(shared=False)
+    def power(number: int) -> int:
+        return number**2
+
+    @app.task(shared=False, trail=True)
+    def square(number: int) -> Any:
+        return power.delay(number)
+
+    @app.task(shared=False, trail=True)
+    def branch(many: int) -> Any:
+        return group(square.s(number) for number in range(many))()
+
+    @app.task(shared=False)
+    def fetch(task_id: str, disable_sync_subtasks: bool) -> Any:
+        return app.AsyncResult(task_id).get(timeout=1, disable_sync_subtasks=disable_sync_subtasks)
 
     @app.task(shared=False)
     def total(numbers: list[int]) -> int:
@@ -49,21 +92,20 @@ def tasks(result_app: Celery) -> Any:
 
     class Tasks:
         def __getattr__(self, name: str) -> Any:
-            return next(task for full, task in result_app.tasks.items() if full.endswith(f".{name}"))
+            return result_app.tasks[f"{__name__}.{name}"]
 
     return Tasks()
 
 
 @pytest.fixture
-def collecting_while_sending() -> Iterator[None]:
+def collecting_while_sending(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let ``AsyncResult.__del__`` run at the worst moment: while a command is sent to Redis."""
+    from redis.connection import AbstractConnection
 
-    def collect(frame: FrameType, event: str, argument: object) -> None:
-        if event == "call" and frame.f_code.co_name == "send_command":
-            gc.collect()
+    send: Any = AbstractConnection.send_command
 
-    gc.disable()
-    sys.setprofile(collect)
-    yield
-    sys.setprofile(None)
-    gc.enable()
+    def send_after_collecting(connection: Any, *args: Any, **kwargs: Any) -> Any:
+        gc.collect()
+        return send(connection, *args, **kwargs)
+
+    monkeypatch.setattr(AbstractConnection, "send_command", send_after_collecting)

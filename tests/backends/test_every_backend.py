@@ -5,33 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from backend_names import EVERY
 from celery import Celery, chord, group
 from celery.result import AsyncResult
 
 from pytest_celery_backends import Capability, Registry, ResultBackend, ResultService, ResultWorker
+from pytest_celery_backends.roads import Via
 
-pytestmark = pytest.mark.backends(
-    "redis",
-    "redis-tls",
-    "redis-sentinel",
-    "valkey",
-    "postgres",
-    "mysql",
-    "mariadb",
-    "sqlite",
-    "rpc",
-    "rpc-memory",
-    "memcached",
-    "mongodb",
-    "consul",
-    "azureblob",
-    "dynamodb",
-    "s3",
-    "memory",
-    "filesystem",
-    "django-db",
-    "django-cache",
-)
+pytestmark = pytest.mark.backends(*EVERY)
 
 
 def test_a_result_arrives(tasks: Any, result_backend: ResultBackend) -> None:
@@ -81,6 +62,13 @@ def test_a_failure_comes_back_as_it_was_raised(tasks: Any, result_backend: Resul
     result_backend.assert_raises_in_task(tasks.refuse.delay("boom"), ValueError, match="^boom$")
 
 
+@pytest.mark.backend_requires("any_reader")
+@pytest.mark.celery(result_extended=True)  # else django-celery-results stores no traceback
+def test_another_process_reads_what_was_stored(tasks: Any, result_backend: ResultBackend) -> None:
+    result_backend.assert_same_everywhere(tasks.add.delay(1, 1))
+    result_backend.assert_same_everywhere(tasks.refuse.delay("boom"))
+
+
 def test_a_task_that_came_too_late_is_revoked(tasks: Any, result_backend: ResultBackend) -> None:
     result_backend.assert_revoked(tasks.add.apply_async((1, 1), expires=-1))
 
@@ -103,10 +91,24 @@ def test_progress_meta_is_on_the_timeline(tasks: Any, result_backend: ResultBack
     assert values == [{"done": 1}, {"done": 2}, "done"]
 
 
+def test_round_trips_are_counted(tasks: Any, result_backend: ResultBackend, result_worker: Any) -> None:
+    tasks.add.delay(1, 1).get(timeout=5)  # makes tables and connections
+    result_worker.drain()
+    with result_backend.commands() as commands:
+        tasks.add.delay(1, 1).get(timeout=5)
+        result_worker.drain()
+    # whenever results of earlier tests are collected, Celery unsubscribes from them
+    asked = [text for text in commands.texts if not text.startswith("UNSUBSCRIBE")]
+    assert 1 <= len(asked) <= 12, asked
+    with result_backend.assert_max_commands(0), result_backend.assert_max_connections(0):
+        result_backend.stored()
+
+
 def test_a_group_is_joined(tasks: Any, result_backend: ResultBackend) -> None:
     assert group(tasks.add.s(n, n) for n in range(5))().get(timeout=5) == [0, 2, 4, 6, 8]
 
 
+@pytest.mark.backends("redis", "redis-tls", "redis-sentinel", "valkey")
 def test_results_are_collected_while_others_are_awaited(tasks: Any, collecting_while_sending: None) -> None:
     assert [tasks.add.delay(n, n).get(timeout=5) for n in range(3)] == [0, 2, 4]
 
@@ -152,6 +154,29 @@ def test_a_large_result_is_stored_whole(result_backend: ResultBackend) -> None:
 @pytest.mark.backend_requires("serializers")
 def test_json_makes_lists_of_tuples(result_backend: ResultBackend) -> None:
     result_backend.assert_round_trip((1, 2), comes_back_as=[1, 2])
+
+
+@pytest.mark.filterwarnings("ignore:The .* result backend cannot store compressed payloads:UserWarning")
+@pytest.mark.celery(result_compression="gzip")
+def test_what_is_declared_of_compression_is_so(result_backend: ResultBackend) -> None:
+    trip = result_backend.round_trip("la " * 1000)
+    assert trip.outcome == "same"
+    assert (trip.compression, trip.saved > 2000) == (
+        ("gzip", True) if result_backend.supports(Capability.COMPRESSION) else ("", False)
+    )
+
+
+@pytest.mark.parametrize(
+    "via",
+    [
+        *("meta", "group", "chord", "parent"),
+        pytest.param(
+            "extended", marks=pytest.mark.differs("django-db", why="it stores the repr of arguments")
+        ),
+    ],
+)
+def test_values_take_every_road(result_backend: ResultBackend, via: Via) -> None:
+    result_backend.assert_round_trip({"items": [1, None, "é"]}, via=via)
 
 
 @pytest.mark.backend_requires("forget")

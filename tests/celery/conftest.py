@@ -27,6 +27,8 @@ from celery.utils.dispatch import Signal
 from kombu import pools
 from kombu.transport import memory
 
+from pytest_celery_backends import ResultWorker
+
 BROKER = "redis://user:secret@production.invalid:6379/0"
 BACKEND = "redis://:secret@production.invalid:6379/1"
 
@@ -416,3 +418,14 @@ def shop() -> Any:
     app.finalize()
     app.conf.finalize()
     return app
+
+
+@pytest.fixture
+def add(result_worker: ResultWorker) -> Any:
+    """A task that adds."""
+
+    @result_worker.task(name="add")
+    def add(x: int, y: int) -> int:
+        return x + y
+
+    return add

@@ -6,24 +6,17 @@ import re
 from typing import Any
 
 import pytest
-from celery import Celery, chain, signals
+from celery import Celery, chain, group, signals
+from celery.backends.filesystem import FilesystemBackend
+from celery.result import AsyncResult
 
-from pytest_celery_backends import ResultBackend, ResultWorker, Timeline, WaitTimeout
+from pytest_celery_backends import ResultBackend, ResultWorker, Timeline
 from pytest_celery_backends.recorder import Recorder
 from pytest_celery_backends.task_signals import TaskSignals
 
 pytestmark = pytest.mark.celery(task_track_started=True)
 
 SIX = ("redis", "postgres", "sqlite", "filesystem", "rpc-memory", "memory")
-
-
-@pytest.fixture
-def add(result_worker: ResultWorker) -> Any:
-    @result_worker.task(name="add")
-    def add(x: int, y: int) -> int:
-        return x + y
-
-    return add
 
 
 def kinds(timeline: Timeline, thread: str = "") -> list[str]:
@@ -116,6 +109,25 @@ def test_the_tasks_of_a_chain_have_their_own(add: Any, result_backend: ResultBac
     assert kinds(result_backend.timeline(last), "celery-worker")[0] == "published"
 
 
+@pytest.mark.backends("redis", "sqlite", "filesystem", "memory")
+def test_each_read_is_an_event(add: Any, result_backend: ResultBackend, result_worker: ResultWorker) -> None:
+    members = group(add.s(1, 1), add.s(2, 2))()
+    result_worker.drain()
+
+    def reads() -> list[tuple[str, str]]:
+        events = result_backend.timeline(members[0]).events
+        return [(event.state, event.detail) for event in events if event.kind == "read"]
+
+    assert members.get(timeout=5) == [2, 4]
+    assert reads() == [("SUCCESS", "")]
+    fresh = AsyncResult(members[0].id, app=add.app)
+    before = len(reads())
+    for _ in range(2):
+        assert fresh.state == "SUCCESS"
+    assert fresh.get(timeout=5) == 2
+    assert reads()[before:] == [("SUCCESS", ""), *[("SUCCESS", "known already")] * 2]
+
+
 # -- what is not stored
 
 
@@ -146,7 +158,42 @@ def test_an_eager_task_is_said_to_be_eager(add: Any, result_backend: ResultBacke
 @pytest.mark.celery(task_store_eager_result=True)
 def test_an_eager_task_whose_result_is_stored(add: Any, result_backend: ResultBackend) -> None:
     result = add.apply((1, 1))
-    assert result_backend.timeline(result).states[-1] == "SUCCESS"
+    timeline = result_backend.timeline(result)
+    assert timeline.states[-1] == "SUCCESS"
+    assert timeline.is_eager
+    assert str(timeline).endswith(" (eager)")
+
+
+@pytest.mark.backends("redis", "memory")
+def test_an_eager_task_that_stores_something_is_said_to_be_eager(
+    result_backend: ResultBackend, result_worker: ResultWorker
+) -> None:
+    @result_worker.task(name="report", bind=True)
+    def report(self: Any) -> None:
+        self.update_state(state="PROGRESS", meta={"done": 1})
+
+    result = report.apply()
+    timeline = result_backend.timeline(result)
+    assert re.fullmatch(r"PROGRESS \(\S+ ms\) \(eager\)", str(timeline))
+    assert (timeline.unstored, timeline.is_eager) == ("eager", True)
+    assert not result_backend.timeline(report.delay()).is_eager
+
+
+@pytest.mark.backends(*SIX)
+def test_progress_is_what_it_was_when_it_was_stored(
+    result_backend: ResultBackend, result_worker: ResultWorker
+) -> None:
+    @result_worker.task(name="grow", bind=True)
+    def grow(self: Any) -> None:
+        meta: dict[str, Any] = {"steps": []}
+        for step in range(3):
+            meta["steps"].append(step)
+            self.update_state(state="PROGRESS", meta=meta)
+
+    result = grow.delay()
+    result_backend.wait_for(result, "SUCCESS")
+    steps = [seen.value["steps"] for seen in result_backend.timeline(result) if seen.state == "PROGRESS"]
+    assert steps == [[0], [0, 1], [0, 1, 2]]
 
 
 # -- observing changes nothing
@@ -157,19 +204,20 @@ class Calls(list[str]):
 
 
 @pytest.fixture
-def calls(result_app: Celery, monkeypatch: pytest.MonkeyPatch) -> Calls:
+def calls(result_backend: ResultBackend, result_app: Celery, monkeypatch: pytest.MonkeyPatch) -> Calls:
     seen = Calls()
     kind = type(result_app.backend)
-    for name in ("get", "set", "delete", "_store_result", "_get_task_meta_for", "_forget"):
-        original = getattr(kind, name, None)
-        if original is None:
-            continue
+    result_backend._lease.recorder.unwatch()  # what is observed are the calls below it
+    own = ("get", "set", "delete") if hasattr(kind, "get") else ("_store_result",)
+    for name in (*own, "_get_task_meta_for", "_forget"):
+        original = getattr(kind, name)
 
         def noted(self: Any, *args: Any, _name: str = name, _original: Any = original, **kwargs: Any) -> Any:
             seen.append(_name)
             return _original(self, *args, **kwargs)
 
         monkeypatch.setattr(kind, name, noted)
+    result_backend._lease.recorder.watch(result_app.backend)
     return seen
 
 
@@ -237,11 +285,50 @@ def test_a_result_of_another_app(result_backend: ResultBackend) -> None:
     assert text.splitlines()[:2] == ["result 4f1c2f7e belongs to another app", "  its app: <Celery other>"]
 
 
-@pytest.mark.backends("memory")
+@pytest.mark.backends("redis", "sqlite", "filesystem", "rpc-memory", "memory")
 def test_an_id_that_was_never_sent(result_backend: ResultBackend) -> None:
-    with pytest.raises(WaitTimeout) as caught:
-        result_backend.wait_for("no-such-id", "SUCCESS", timeout=0.05)
-    assert "  observed: nothing was stored, and no such task was sent in this test\n" in str(caught.value)
+    asked = {
+        "timeline": (),
+        "wait_for": ("SUCCESS",),
+        "assert_transitions": (),
+        "assert_never": ("FAILURE",),
+        "assert_chord_ran_once": (),
+    }
+    for name, arguments in asked.items():
+        limit = {} if name == "timeline" else {"timeout": 60}
+        with pytest.raises(AssertionError) as caught:
+            getattr(result_backend, name)("no-such-id", *arguments, **limit)
+        lines = str(caught.value).splitlines()
+        assert lines[0] == "no task 'no-such-id' was sent in this test, and nothing was stored for it"
+        assert lines[-1] == "  takes: the result of a task that this test has sent: result = task.delay()"
+
+
+@pytest.mark.backends("memory", "redis")
+def test_a_group_is_no_task(add: Any, result_backend: ResultBackend, result_worker: ResultWorker) -> None:
+    result = group(add.s(1, 1), add.s(2, 2))()
+    result_worker.drain()
+    for one in (result, result.id):
+        with pytest.raises(AssertionError) as caught:
+            result_backend.wait_for(one, "SUCCESS", timeout=60)
+        assert str(caught.value) == (
+            f"{result.id[:8]} is a group, and no task\n"
+            "  takes: one of its results; for all of them: assert_group_complete(group_result)"
+        )
+
+
+@pytest.mark.backends("memory", "redis")
+def test_a_result_of_another_backend(add: Any, result_backend: ResultBackend, result_app: Celery) -> None:
+    result = add.delay(1, 1)
+    other = FilesystemBackend(app=result_app, url="file:///tmp")
+    for name in ("timeline", "assert_transitions"):
+        with pytest.raises(AssertionError) as caught:
+            getattr(result_backend, name)(AsyncResult(result.id, backend=other, app=result_app))
+        lines = str(caught.value).splitlines()
+        assert lines[:2] == [
+            f"result {result.id[:8]} belongs to another backend",
+            "  its backend: FilesystemBackend at file:///tmp",
+        ]
+        assert lines[2].startswith(f"  this test runs on: {type(result_app.backend).__name__} at ")
 
 
 @pytest.mark.filterwarnings("ignore:Exception raised outside body:RuntimeWarning")
@@ -272,3 +359,20 @@ def test_a_handle_that_outlives_its_test(number: int, result_backend: ResultBack
             earlier.timeline("any")
         assert earlier.name == result_backend.name
     kept.append(result_backend)
+
+
+workers: list[ResultWorker] = []
+
+
+@pytest.mark.backends("memory", "redis")
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_worker_that_outlives_its_test(number: int, result_worker: ResultWorker) -> None:
+    if number == 2:
+        earlier = workers.pop()
+        for ask in (earlier.drain, lambda: earlier.hostname, lambda: earlier.logs, lambda: earlier.lost):
+            with pytest.raises(
+                AssertionError, match="result_worker was used after its test\n  by then: the store"
+            ):
+                ask()
+        assert repr(earlier) == repr(result_worker)
+    workers.append(result_worker)

@@ -37,6 +37,17 @@ def test_runs_a_task(result_worker: ResultWorker, pool: str) -> None:
     assert name.startswith("celery-task" if pool == "threads" else "celery-worker")
 
 
+def test_a_request_names_its_worker(result_worker: ResultWorker) -> None:
+    """As ``setup_worker_optimizations`` makes it: without that Celery names the machine alone."""
+
+    @result_worker.task(bind=True)
+    def host(self: Any) -> str:
+        return str(self.request.hostname)
+
+    assert host.delay().get(timeout=5) == result_worker.hostname
+    assert "@" in result_worker.hostname
+
+
 def test_started_is_seen(result_backend: ResultBackend, result_worker: ResultWorker) -> None:
     @result_worker.task(track_started=True)
     def one() -> int:
@@ -293,7 +304,8 @@ def test_drain_says_what_it_waited_for(result_worker: ResultWorker) -> None:
     release.set()
     result.get(timeout=5)
     # up to Celery 5.6 a solo worker acknowledges only when the task has ended: one more line says so
-    first, running, *_, remedy = str(caught.value).splitlines()
+    first, running, *_, observed, remedy = str(caught.value).splitlines()
+    assert observed == f"  observed: {result.id}: nothing was stored"
     assert first == "the worker was not idle within 0.1 s"
     assert running.startswith(f"  running: holds[{result.id}] for 0.")
     assert remedy == "  type: result_worker.drain(timeout=0.2)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Iterator
 
@@ -74,15 +75,45 @@ def test_an_unknown_backend_in_the_option_is_a_usage_error(
     look: Look, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     if how == "environment":
-        monkeypatch.setenv("PYTEST_CELERY_BACKENDS", "redsi")
+        monkeypatch.setenv("PYTEST_CELERY_BACKENDS", "sqlite redsi")
     if how == "ini":
-        pytester.makeini("[pytest]\ncelery_backends = redsi\n")
-    args = ["--celery-backends=redsi"] if how == "command line" else []
+        pytester.makeini("[pytest]\ncelery_backends = sqlite redsi\n")
+    args = ["--celery-backends=sqlite,redsi"] if how == "command line" else []
     assert usage_error(look('@pytest.mark.backends("redis")\ndef test_one():\n    pass\n', *args)) == [
         "ERROR: no backend is called 'redsi': did you mean 'redis'?",
         KNOWN,
         f"  given in: {how}, celery_backends",
-        "  type: --celery-backends=redis,postgres",
+        "  type: --celery-backends=sqlite,redis",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "name", "meant", "typed"),
+    [
+        ("provider", "auto,memroy=embedded", "memroy", "memory", "auto,memory=embedded"),
+        ("provider", "xyz=embedded", "xyz", "", "auto"),
+        ("url", "redsi=redis://:s3cret@h:1/0", "redsi", "redis", "redis=redis://:***@h:1/0"),
+    ],
+)
+def test_an_unknown_backend_of_a_provider_or_url_is_answered_with_the_text_corrected(
+    look: Look, option: str, given: str, name: str, meant: str, typed: str
+) -> None:
+    assert usage_error(look("", f"--celery-backends-{option}={given}")) == [
+        f"ERROR: no backend is called {name!r}" + (f": did you mean {meant!r}?" if meant else ""),
+        KNOWN,
+        f"  given in: command line, celery_backends_{option}",
+        f"  type: --celery-backends-{option}={typed}",
+    ]
+
+
+@pytest.mark.parametrize("given", ["memory,sqlite", "redis:7.2 sqlite"])
+def test_several_names_in_one_text_are_answered_with_each_by_itself(look: Look, given: str) -> None:
+    result = look(f'@pytest.mark.backends("{given}")\ndef test_one():\n    pass\n')
+    result.assert_outcomes(errors=1)
+    first, second = re.split("[, ]", given)
+    assert message(result, "no backend") == [
+        f"no backend is called {given!r}: the marker takes each name by itself",
+        f'  type: @pytest.mark.backends("{first}", "{second}")',
     ]
 
 
@@ -163,6 +194,54 @@ def test_wrong_arguments_of_celery_are_told_when_the_test_is_set_up(run_tests: R
         "@pytest.mark.celery({'result_expires': 60}): takes 0 positional arguments but 1 was given",
         "  it takes: celery(**settings): Celery settings for this test (Celery's own marker)",
         "  type: @pytest.mark.celery(result_expires=60)",
+    ]
+
+
+NO_SETTINGS = """
+@pytest.fixture
+def celery_backends_settings():
+    {gives}
+
+@pytest.mark.backends("memory")
+def test_one():
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("gives", "what"),
+    [("pass", "None"), ("return ['result_expires']", "something of type list")],
+    ids=["nothing", "a list"],
+)
+def test_settings_that_are_none_are_told_with_what_to_return(look: Look, gives: str, what: str) -> None:
+    result = look(NO_SETTINGS.format(gives=gives))
+    result.assert_outcomes(errors=1)
+    assert message(result, "the fixture") == [
+        "the fixture celery_backends_settings gives no Celery settings",
+        f"  it gives {what}, not a mapping",
+        '  type: return {"result_expires": 60}',
+    ]
+
+
+NO_APP = """
+@pytest.fixture(scope="session")
+def celery_backends_app():
+    from shop import app
+
+@pytest.mark.backends("memory")
+def test_one():
+    pass
+"""
+
+
+def test_an_app_fixture_without_return_is_told_what_to_return(look: Look, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(shop="app = None\n")
+    result = look(NO_APP)
+    result.assert_outcomes(errors=1)
+    assert message(result, "the fixture") == [
+        "the fixture celery_backends_app leads to no Celery app",
+        "  it gives None, not a Celery app",
+        "  type: from shop.celery import app; return app",
     ]
 
 

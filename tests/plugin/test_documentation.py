@@ -1,4 +1,4 @@
-"""Every Python block of the README and the tutorial runs."""
+"""Every Python block of the README, the tutorial and the guides runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/tutorial/first-test.md", "docs/how-to/follow-a-task.md")
+PAGES = (
+    "README.md",
+    "docs/tutorial/first-test.md",
+    "docs/how-to/count-round-trips.md",
+    "docs/how-to/follow-a-task.md",
+    "docs/how-to/find-leftovers.md",
+    "docs/how-to/refuse-content.md",
+    "docs/how-to/test-expiry.md",
+    "docs/how-to/test-serialization.md",
+)
 
 SHOP = {
     "celery": "from celery import Celery\napp = Celery('shop', broker='redis://shop.invalid')\n",

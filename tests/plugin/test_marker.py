@@ -41,6 +41,66 @@ def test_the_closest_marker_wins(run_tests: RunTests) -> None:
     assert ids(result) == ["test_add[filesystem]"]
 
 
+SEVERAL = """
+both = [pytest.mark.backends("memory"), pytest.mark.backends("sqlite")]
+pytestmark = [pytest.mark.backends("sqlite"), pytest.mark.backends("memory")]
+
+def test_module(): pass
+
+@pytest.mark.backends("memory", "filesystem")
+@pytest.mark.backends("sqlite", "memory")
+def test_function(): pass
+
+@pytest.mark.backends("memory")
+@pytest.mark.backends()
+def test_all(): pass
+
+@pytest.mark.backends("filesystem")
+@pytest.mark.backends("memory")
+class TestDecorated:
+    def test_one(self): pass
+
+class TestList:
+    pytestmark = both
+
+    def test_one(self): pass
+
+@pytest.mark.backends("sqlite")
+class TestOwn(TestDecorated):
+    pass
+
+class TestInherits(TestDecorated):
+    pass
+"""
+
+
+#: Before pytest reorders them by backend.
+PRINTS = """
+import pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    print(*(f"made {item.nodeid}" for item in items), sep="\\n")
+"""
+
+
+def test_marks_on_one_thing_add_up_as_they_are_written_and_replace_those_further_out(
+    run_tests: RunTests, pytester: pytest.Pytester
+) -> None:
+    pytester.makeconftest(PRINTS)
+    result = run_tests(SEVERAL, "--collect-only", "-s", "--celery-backends=memory,sqlite,filesystem")
+    made = [line for line in result.outlines if line.startswith("made ")]
+    assert [line.removeprefix("made test_it.py::") for line in made] == [
+        *("test_module[sqlite]", "test_module[memory]"),
+        *("test_function[memory]", "test_function[filesystem]", "test_function[sqlite]"),
+        *("test_all[memory]", "test_all[sqlite]", "test_all[filesystem]"),
+        *("TestDecorated::test_one[filesystem]", "TestDecorated::test_one[memory]"),
+        *("TestList::test_one[memory]", "TestList::test_one[sqlite]"),
+        "TestOwn::test_one[sqlite]",
+        *("TestInherits::test_one[filesystem]", "TestInherits::test_one[memory]"),
+    ]
+
+
 def test_a_name_given_twice_runs_once(run_tests: RunTests) -> None:
     result = run_tests('@pytest.mark.backends("memory", "memory")\ndef test_add():\n' + ADDS, "-v")
     assert ids(result) == ["test_add[memory]"]

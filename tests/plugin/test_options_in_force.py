@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from running import RunTests, redis_from
 
+# Imported before any run in this process: what such a run imports is forgotten by name and stays where it was imported.
+from pytest_celery_backends import activation, outcomes, run, run_hooks, starting, summary  # noqa: F401
 from pytest_celery_backends.options import OPTIONS
 from pytest_celery_backends.providers.groups import is_running, wait_until
 
@@ -63,7 +65,7 @@ def test_the_header_shows_each_value_with_its_source_and_no_password(
         "provider=redis=local,embedded (environment), "
         "url=redis=redis://:***@localhost:1/0,postgres=postgresql://me:***@localhost/db (command line), "
         "unavailable=fail (default: CI is set), timeout=8 (environment), "
-        "report=out/a.json,out/b.html (ini), keep=yes (command line)"
+        "report=out/a.json,out/b.html (ini), keep=yes (command line), leftovers=ignore (default)"
     )
     assert "s3cret" not in result.stdout.str() + result.stderr.str()
 
@@ -71,7 +73,8 @@ def test_the_header_shows_each_value_with_its_source_and_no_password(
 def test_the_header_of_a_run_without_options_shows_the_defaults(look: Look) -> None:
     assert look().outlines[2] == (
         "celery backends: backends=- (default), app=- (default), provider=auto (default), url=- (default), "
-        "unavailable=skip (default: no CI), timeout=60 (default), report=- (default), keep=no (default)"
+        "unavailable=skip (default: no CI), timeout=60 (default), report=- (default), keep=no (default), "
+        "leftovers=ignore (default)"
     )
 
 
@@ -204,6 +207,24 @@ def test_each_report_is_written_where_it_was_asked_for(
     }
     assert "| test_it.py::test_add |" in (pytester.path / "out/b.md").read_text().replace("`", "")
     assert "test_it.py::test_add" in (pytester.path / "c.html").read_text()
+
+
+def test_a_report_that_cannot_be_written_is_told_and_the_run_does_not_count_as_passed(
+    run_tests: RunTests, pytester: pytest.Pytester
+) -> None:
+    (pytester.path / "taken.md").mkdir()
+    result = run_tests(
+        '@pytest.mark.backends("memory")\ndef test_add():\n' + ADDS,
+        "--celery-backends-report=taken.md,a.json",
+    )
+    result.assert_outcomes(passed=1)
+    told = [line for line in result.outlines if line.startswith("celery backends: ") and " wr" in line]
+    assert sorted(told) == [
+        "celery backends: could not write taken.md: Is a directory",
+        "celery backends: wrote a.json",
+    ]
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
 
 
 def test_a_kept_server_is_told_also_where_the_run_breaks_off(

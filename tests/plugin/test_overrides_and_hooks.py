@@ -95,6 +95,32 @@ def test_a_fixture_in_a_conftest_wins_over_the_ini_file(
     run_tests(USES_THE_SHOP).assert_outcomes(passed=3)
 
 
+CURRENT = """
+from celery import current_app, shared_task
+from shop import app
+
+@pytest.mark.backends("memory", "sqlite")
+def test_price(result_app, result_backend):
+    assert current_app._get_current_object() is result_app is app
+    assert current_app.conf.result_backend == result_backend.url
+    assert add.delay(2, 2).get(timeout=5) == 4
+"""
+
+
+@pytest.mark.parametrize("how", ["fixture", "command line"])
+def test_celerys_proxy_of_the_current_app_stands_for_that_app(
+    run_tests: RunTests, pytester: pytest.Pytester, how: str
+) -> None:
+    pytester.makepyfile(shop=SHOP)
+    if how == "fixture":
+        pytester.makeconftest(
+            "import pytest\n@pytest.fixture(scope='session')\n"
+            "def celery_backends_app():\n    from celery import current_app\n    return current_app\n"
+        )
+    args = ["--celery-backends-app=celery:current_app"] if how == "command line" else []
+    run_tests(CURRENT, *args).assert_outcomes(passed=2)
+
+
 def test_an_app_fixture_of_a_module_is_for_that_module(
     run_tests: RunTests, pytester: pytest.Pytester
 ) -> None:
@@ -178,6 +204,81 @@ def test_the_closest_setting_wins_the_hook_comes_last_and_dictionaries_are_merge
 ) -> None:
     pytester.makeconftest(SETTINGS)
     run_tests(SETTINGS_TESTS).assert_outcomes(passed=9)
+
+
+DATABASE = """
+import sqlite3
+from celery import Celery
+
+def to_production(*args):
+    raise AssertionError("asked for production")
+
+@pytest.fixture(scope="session")
+def celery_backends_app():
+    app = Celery("shop", backend="db+postgresql://production.invalid/shop")
+    app.conf.database_engine_options = {
+        "connect_args": {"sslmode": "require", "connect_timeout": 3}, "creator": to_production, "echo": False,
+    }
+    yield app
+    assert sorted(app.conf.database_engine_options) == ["connect_args", "creator", "echo"]
+
+@pytest.mark.backends("sqlite", "postgres")
+def test_productions_way_to_connect_is_left_out(result_app):
+    assert result_app.conf.database_engine_options == {"echo": False}
+    assert add.delay(2, 2).get(timeout=5) == 4
+
+class Connection(sqlite3.Connection):
+    made = 0
+
+    def __init__(self, *args, **kwargs):
+        Connection.made += 1
+        super().__init__(*args, **kwargs)
+
+@pytest.mark.backends("sqlite")
+@pytest.mark.celery(database_engine_options={"connect_args": {"factory": Connection}})
+def test_a_test_may_set_its_own():
+    assert add.delay(2, 2).get(timeout=5) == 4
+    assert Connection.made
+"""
+
+
+def test_a_database_is_reached_without_what_production_needs_to_connect(run_tests: RunTests) -> None:
+    run_tests(DATABASE).assert_outcomes(passed=3)
+
+
+PLACES = """
+@pytest.mark.backends("memory")
+@pytest.mark.celery(result_backend_transport_options={"global_keyprefix": "prod:"})
+def test_prefix():
+    pass
+
+@pytest.mark.backends("sqlite")
+@pytest.mark.celery(database_table_schemas={"task": "prod"})
+def test_schema():
+    pass
+
+@pytest.mark.backends("redis")
+@pytest.mark.celery(CELERY_REDIS_HOST="prod")
+def test_host():
+    pass
+"""
+
+
+def test_settings_that_lead_out_of_a_tests_place_are_refused(run_tests: RunTests) -> None:
+    result = run_tests(PLACES)
+    result.assert_outcomes(errors=3)
+    for name, backend in (
+        ("global_keyprefix of result_backend_transport_options", "memory"),
+        ("database_table_schemas", "sqlite"),
+        ("redis_host", "redis"),
+    ):
+        first = f"{name} among a test's settings would lead it out of its place on {backend}"
+        start = result.outlines.index(first)
+        assert result.outlines[start : start + 3] == [
+            first,
+            "  each test has a place of its own, which the backend's settings name",
+            f'  type: @pytest.mark.backends("{backend}")  # and no {name} in marker, fixture or hook',
+        ]
 
 
 REGISTERS = """

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from running import RunTests
 
 from pytest_celery_backends.options import OPTIONS, resolve
 from pytest_celery_backends.providers.groups import is_running, wait_until
@@ -316,3 +317,24 @@ def test_what_a_process_that_died_left_on_a_server_given_by_url_is_swept(distrib
             assert client.keys("pcb_*") == []
     finally:
         server.close()
+
+
+def test_what_no_encoding_can_carry_ends_no_run(run_tests: RunTests) -> None:
+    """A worker's log may have half a character in it; pytest-xdist sends text in UTF-8 alone."""
+    result = run_tests(
+        """
+        @pytest.mark.backends("memory")
+        def test_half(result_worker):
+            import logging
+
+            @result_worker.task(name="half")
+            def half():
+                logging.getLogger("celery.task").warning("half a character: %s", chr(0xD800))
+
+            half.delay().get(timeout=5)
+            assert False
+        """.replace("\n        ", "\n"),
+        "-n1",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*half a character: \\ud800*"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from celery import maybe_signature, states
@@ -43,6 +44,49 @@ class ChangesValues:
         return {"wrapped": encoded} if state == states.SUCCESS else encoded
 
 
+class CutsShort:
+    """Keeps the first 400 bytes of a success, as a column does that is too narrow."""
+
+    def _store_result(self, task_id: str, result: Any, state: str, *args: Any, **kwargs: Any) -> Any:
+        encode = self.encode  # type: ignore[has-type]
+        self.encode = lambda meta: encode(meta)[:400] if state == states.SUCCESS else encode(meta)
+        try:
+            return super()._store_result(task_id, result, state, *args, **kwargs)  # type: ignore[misc]
+        finally:
+            self.encode = encode
+
+
+class NeverCompresses:
+    """Takes no notice of ``result_compression``."""
+
+    def prepare_compression(self, compression: Any) -> None:
+        return None
+
+
+class LiesToOthers:
+    """Tells every process but the one that runs the tests another value."""
+
+    def _get_task_meta_for(self, task_id: str) -> Any:
+        meta = super()._get_task_meta_for(task_id)  # type: ignore[misc]
+        return meta if "pytest" in sys.modules else {**meta, "result": None, "traceback": None}
+
+
+class LosesTracebacks:
+    """Stores everything but the traceback."""
+
+    def _store_result(self, task_id: str, result: Any, state: str, *args: Any, **kwargs: Any) -> Any:
+        kwargs["traceback"] = None
+        return super()._store_result(task_id, result, state, **kwargs)  # type: ignore[misc]
+
+
+class ReadsTwice:
+    """Asks for everything once more, to be sure."""
+
+    def _get_task_meta_for(self, task_id: str) -> Any:
+        super()._get_task_meta_for(task_id)  # type: ignore[misc]
+        return super()._get_task_meta_for(task_id)  # type: ignore[misc]
+
+
 class Refuses:
     """Cannot store a success at all."""
 
@@ -50,6 +94,15 @@ class Refuses:
         if state == states.SUCCESS:
             raise OSError("disk full")
         return super()._store_result(task_id, result, state, *args, **kwargs)  # type: ignore[misc]
+
+
+class RefusesEnds:
+    """Cannot store that a task has ended."""
+
+    def store_result(self, task_id: str, result: Any, state: str, *args: Any, **kwargs: Any) -> Any:
+        if state in states.READY_STATES:
+            raise OSError("disk full")
+        return super().store_result(task_id, result, state, *args, **kwargs)  # type: ignore[misc]
 
 
 class DropsRevoked:
@@ -67,6 +120,15 @@ class RefusesSteps:
     def _store_result(self, task_id: str, result: Any, state: str, *args: Any, **kwargs: Any) -> Any:
         if state not in states.READY_STATES and state != states.STARTED:
             raise OSError("disk full")
+        return super()._store_result(task_id, result, state, *args, **kwargs)  # type: ignore[misc]
+
+
+class DropsSteps:
+    """Says that it stored what is not final, retries and states of the user's own, and does not."""
+
+    def _store_result(self, task_id: str, result: Any, state: str, *args: Any, **kwargs: Any) -> Any:
+        if state not in states.READY_STATES and state != states.STARTED:
+            return result
         return super()._store_result(task_id, result, state, *args, **kwargs)  # type: ignore[misc]
 
 
@@ -88,10 +150,25 @@ class RepeatsBodies:
 class CacheDropsSuccess(DropsSuccess, CacheBackend): ...
 
 
+class CacheRefusesEnds(RefusesEnds, CacheBackend): ...
+
+
+class RedisRefusesEnds(RefusesEnds, RedisBackend): ...
+
+
+class DatabaseRefusesEnds(RefusesEnds, DatabaseBackend): ...
+
+
 class CacheDropsRevoked(DropsRevoked, CacheBackend): ...
 
 
 class CacheRefusesSteps(RefusesSteps, CacheBackend): ...
+
+
+class CacheDropsSteps(DropsSteps, CacheBackend): ...
+
+
+class DatabaseDropsSteps(DropsSteps, DatabaseBackend): ...
 
 
 class CacheFlattensErrors(FlattensErrors, CacheBackend): ...
@@ -118,6 +195,18 @@ class CacheChangesValues(ChangesValues, CacheBackend): ...
 class CacheRefuses(Refuses, CacheBackend): ...
 
 
+class CacheCutsShort(CutsShort, CacheBackend): ...
+
+
+class FilesCutsShort(CutsShort, FilesystemBackend): ...
+
+
+class FilesNeverCompresses(NeverCompresses, FilesystemBackend): ...
+
+
+class RedisNeverCompresses(NeverCompresses, RedisBackend): ...
+
+
 class RedisDropsSuccess(DropsSuccess, RedisBackend): ...
 
 
@@ -125,6 +214,53 @@ class RedisKeepsForgotten(KeepsForgotten, RedisBackend): ...
 
 
 class RedisChangesValues(ChangesValues, RedisBackend): ...
+
+
+class RedisLiesToOthers(LiesToOthers, RedisBackend): ...
+
+
+class DatabaseLiesToOthers(LiesToOthers, DatabaseBackend): ...
+
+
+class CacheLosesTracebacks(LosesTracebacks, CacheBackend): ...
+
+
+class RedisLosesTracebacks(LosesTracebacks, RedisBackend): ...
+
+
+class RedisReadsTwice(ReadsTwice, RedisBackend): ...
+
+
+class DatabaseReadsTwice(ReadsTwice, DatabaseBackend): ...
+
+
+class CacheReadsTwice(ReadsTwice, CacheBackend): ...
+
+
+class RedisConnectsAnew(RedisBackend):
+    """Opens a connection for each read, and leaves it open."""
+
+    def get(self, key: Any) -> Any:
+        self.left = [*getattr(self, "left", ()), self._create_client(**self.connparams)]
+        return self.left[-1].get(key)
+
+
+class DatabaseConnectsAnew(DatabaseBackend):
+    """Opens a connection for each session."""
+
+    def ResultSession(self, *args: Any, **kwargs: Any) -> Any:
+        from celery.backends.database.session import SessionManager
+
+        return super().ResultSession(SessionManager())
+
+
+class RedisAcceptsAll(RedisBackend):
+    """Tries every pickle."""
+
+    def decode(self, payload: Any) -> Any:
+        import pickle
+
+        return pickle.loads(payload) if payload[:1] == b"\x80" else super().decode(payload)
 
 
 class RedisNeverExpires(RedisBackend):
@@ -178,6 +314,13 @@ class FilesChangesValues(ChangesValues, FilesystemBackend): ...
 class FilesNeverCleans(NeverCleans, FilesystemBackend): ...
 
 
+class FilesCleanupFails(FilesystemBackend):
+    """Its cleanup finds nothing to look into."""
+
+    def cleanup(self) -> None:
+        raise OSError("no directory")
+
+
 class FilesCleansEverything(FilesystemBackend):
     """Its cleanup removes all results, however young."""
 
@@ -219,6 +362,13 @@ class FilesDropsStarted(DropsStarted, FilesystemBackend): ...
 
 
 class RpcDropsStarted(DropsStarted, RPCBackend): ...
+
+
+class RedisSkipsStarted(RedisBackend):
+    """Looks at what there is, as always, and then does not write that a task has started."""
+
+    def _set_with_state(self, key: Any, value: Any, state: str) -> Any:
+        return None if state == states.STARTED else super()._set_with_state(key, value, state)
 
 
 class RpcChangesValues(RPCBackend):

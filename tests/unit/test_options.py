@@ -20,6 +20,7 @@ VALUES: list[tuple[str, str, Any]] = [
     ("celery_backends_timeout", "2.5", 2.5),
     ("celery_backends_report", "out/table.html", ["out/table.html"]),
     ("celery_backends_keep", "yes", True),
+    ("celery_backends_leftovers", "fail except chord,queue", "fail except chord,queue"),
 ]
 DEFAULTS: dict[str, Any] = {
     "celery_backends": [],
@@ -30,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "celery_backends_timeout": 60.0,
     "celery_backends_report": [],
     "celery_backends_keep": False,
+    "celery_backends_leftovers": "ignore",
 }
 each_option = pytest.mark.parametrize(("name", "text", "value"), VALUES, ids=[name for name, _, _ in VALUES])
 
@@ -153,6 +155,73 @@ def test_pytest_reads_all_of_them_from_its_ini_files(
     }
 
 
+native = pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest 8 does not read [tool.pytest]")
+
+
+@native
+def test_pytest_reads_each_with_its_natural_type_from_the_table_tool_pytest(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone(monkeypatch)
+    lines = [
+        f"{name} = {str(value).lower()}" for name, _, value in VALUES if isinstance(value, (bool, float))
+    ]
+    lines += [f'{name} = "{text}"' for name, text, value in VALUES if isinstance(value, str)]
+    lines += [
+        f"{name} = {text.split(',')}" for name, text, value in VALUES if isinstance(value, (list, dict))
+    ]
+    assert len(lines) == len(VALUES)
+    pytester.makepyprojecttoml("\n".join(["[tool.pytest]", *lines]))
+    options = from_config(pytester.parseconfig("-p", "celery_backends"))
+    assert {name: (options[name], options.source(name)) for name, _, _ in VALUES} == {
+        name: (value, "ini") for name, _, value in VALUES
+    }
+
+
+@native
+def test_a_whole_number_and_no_are_read_from_the_table_tool_pytest(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone(monkeypatch)
+    pytester.makepyprojecttoml("[tool.pytest]\ncelery_backends_timeout = 30\ncelery_backends_keep = false\n")
+    options = from_config(pytester.parseconfig("-p", "celery_backends"))
+    assert options.described().endswith(
+        "timeout=30 (ini), report=- (default), keep=no (ini), leftovers=ignore (default)"
+    )
+
+
+@native
+@pytest.mark.parametrize(
+    ("line", "shown", "remedy"),
+    [
+        ('celery_backends = "redis"', "'redis'", 'celery_backends = ["redis", "postgres"]'),
+        (
+            'celery_backends_url = "redis=redis://:s3cret@h/0"',
+            "'redis=redis://:***@h/0'",
+            'celery_backends_url = ["redis=redis://127.0.0.1:6379/0"]',
+        ),
+        ("celery_backends_app = 5", "5", 'celery_backends_app = "shop.celery:app"'),
+        ("celery_backends_timeout = [1]", "[1]", "celery_backends_timeout = 60"),
+        ("celery_backends_keep = 2", "2", "celery_backends_keep = true"),
+    ],
+)
+def test_a_type_that_an_option_does_not_take_is_told_with_one_that_it_takes(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, line: str, shown: str, remedy: str
+) -> None:
+    alone(monkeypatch)
+    pytester.makepyprojecttoml(f"[tool.pytest]\n{line}\n")
+    result = pytester.runpytest_inprocess("-p", "celery_backends")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    name = line.partition(" ")[0]
+    told = [text for text in result.errlines if text]
+    # what stands between is pytest's, and differs between its releases
+    assert told[0].startswith(f"ERROR: {name} cannot be read: {pytester.path / 'pyproject.toml'}: ")
+    assert told[0].endswith(f": {shown}")
+    assert told[1] == "  given in: ini"
+    assert told[2].startswith("  help: ")
+    assert told[3:] == [f"  type: {remedy}"]
+
+
 # -- values
 
 
@@ -219,7 +288,8 @@ def test_unavailable_can_be_set_against_ci() -> None:
 def test_the_description_of_defaults_says_so() -> None:
     assert resolved().described() == (
         "backends=- (default), app=- (default), provider=auto (default), url=- (default), "
-        "unavailable=skip (default: no CI), timeout=60 (default), report=- (default), keep=no (default)"
+        "unavailable=skip (default: no CI), timeout=60 (default), report=- (default), keep=no (default), "
+        "leftovers=ignore (default)"
     )
 
 
@@ -245,17 +315,31 @@ def test_the_description_shows_each_value_with_its_source_and_no_password() -> N
         "unavailable=fail (default: CI is set), "
         "timeout=2.5 (ini), "
         "report=a.json,b.md (ini), "
-        "keep=yes (command line)"
+        "keep=yes (command line), leftovers=ignore (default)"
     )
 
 
 # -- values that do not fit
 
 
-def test_a_provider_that_is_mistyped() -> None:
-    assert said("celery_backends_provider", "embeded")[0] == (
-        "--celery-backends-provider does not take 'embeded': 'embeded' is no provider: did you mean 'embedded'?"
+@pytest.mark.parametrize("before", ["", "redis="])
+def test_a_provider_that_is_mistyped_is_answered_with_the_text_corrected(before: str) -> None:
+    lines = said("celery_backends_provider", f"local,{before}embeded")
+    assert lines[0] == (
+        f"--celery-backends-provider does not take 'local {before}embeded': "
+        "'embeded' is no provider: did you mean 'embedded'?"
     )
+    assert lines[-1] == f"  type: --celery-backends-provider=local,{before}embedded"
+
+
+@pytest.mark.parametrize("text", ["=embedded", "redis:7.2=embedded"])
+def test_a_provider_for_no_backend_is_not_one_for_all(text: str) -> None:
+    assert said("celery_backends_provider", text) == [
+        f"--celery-backends-provider does not take {text!r}: {text!r} is not name=kind",
+        "  given in: command line",
+        "  help: where servers come from: auto (default), external, container, local, embedded, or name=kind",
+        "  type: --celery-backends-provider=auto",
+    ]
 
 
 def test_a_provider_that_there_is_not() -> None:
@@ -341,9 +425,11 @@ def test_a_timeout_that_is_no_time(text: str, why: str) -> None:
 
 def test_a_report_of_another_kind() -> None:
     assert said("celery_backends_report", "table.pdf") == [
-        "--celery-backends-report does not take 'table.pdf': 'table.pdf' does not end in .json, .md or .html",
+        "--celery-backends-report does not take 'table.pdf': 'table.pdf' does not end in .json, .md or .html, "
+        "nor in / as a directory does",
         "  given in: command line",
-        "  help: write the table of tests and backends to this file, .json, .md or .html; repeatable",
+        "  help: write the table of tests and backends to this file, .json, .md or .html; or what explains each "
+        "failed test into this directory, DIR/; repeatable",
         "  type: --celery-backends-report=backends.html",
     ]
 

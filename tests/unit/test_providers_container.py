@@ -207,7 +207,9 @@ class TestAnEngineIsHere:
         provider = ContainerProvider(run)
         service = provider.start(POSTGRES, "17", 60)
         assert str(service) == "PostgreSQL 17 (container)"
-        assert containers(run.id)[0].attrs["Config"]["Image"] == "postgres:17"
+        (started,) = containers(run.id)
+        assert started.attrs["Config"]["Image"] == "postgres:17"
+        assert service.handle["image"] == f"postgres:17 ({started.attrs['Image']})"
         provider.stop(service)
 
     def test_another_process_can_stop_a_container(self, run: RunDirectory) -> None:

@@ -17,7 +17,7 @@ from redis import Redis, exceptions
 
 from pytest_celery_backends.masking import is_readable, masked
 from pytest_celery_backends.probes import sentinel
-from pytest_celery_backends.probes.redis import client_command
+from pytest_celery_backends.probes.redis_urls import client_command
 from pytest_celery_backends.providers.external import ExternalProvider
 from pytest_celery_backends.providers.local import LocalProvider
 from pytest_celery_backends.providers.run_directory import RunDirectory

@@ -165,7 +165,7 @@ def test_the_password_of_the_user_does_not_reach_a_server_without_one() -> None:
 def test_celery_and_the_probe_go_to_the_same_redis(url: str) -> None:
     from redis import Redis
 
-    from pytest_celery_backends.probes.redis import driver_url
+    from pytest_celery_backends.probes.redis_urls import driver_url
 
     app = Celery("tests", set_as_current=False)
     app.conf.update(_settings("redis", url))

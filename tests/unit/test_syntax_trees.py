@@ -9,7 +9,7 @@ import pytest
 
 from pytest_celery_backends.syntax_trees import IS_BROKEN
 
-#: Finalizers run while a tree is made, and let the other thread in.
+#: Finalizers run while a tree is made, let the other thread in, and make trees themselves.
 SCRIPT = """
 import ast, gc, sys, threading, time
 from pytest_celery_backends.syntax_trees import make_one_at_a_time
@@ -19,6 +19,7 @@ class Cycle:
         self.me = self
     def __del__(self):
         time.sleep(0)
+        ast.parse("parsed = 'as pytest does to tell what could not be closed'")
 
 def parse(depth):
     if depth:

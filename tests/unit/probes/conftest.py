@@ -19,6 +19,7 @@ from pytest_celery_backends.decoding import decoder
 from pytest_celery_backends.providers import make_provider
 from pytest_celery_backends.providers.run_directory import RunDirectory
 from pytest_celery_backends.registry import Registry
+from pytest_celery_backends.releases import backend_steps, run_within
 from pytest_celery_backends.spec import BackendSpec, Namespace, Probe, ProbeContext, Service
 
 GetService = Callable[[str], Service]
@@ -52,14 +53,7 @@ class Store:
 
 def _disconnect(app: Celery) -> None:
     """Close what Celery's own backend holds open; the namespace is dropped only then."""
-    consumer: Any = getattr(app.backend, "result_consumer", None)
-    if getattr(consumer, "_pubsub", None) is not None:
-        consumer.stop()
-        # A result that is collected later would connect again to unsubscribe.
-        consumer._pubsub = None
-    client = vars(app.backend).get("client") or vars(app.backend).get("_connection")
-    if hasattr(client, "close"):
-        client.close()
+    run_within(10.0, list(backend_steps(app.backend)), remedy="pytest tests/unit/probes")
     app.close()
 
 

@@ -9,7 +9,7 @@ from celery.app.task import Context
 
 from pytest_celery_backends.capabilities import Capability
 from pytest_celery_backends.probes.amqp import connected, identify, sweep
-from pytest_celery_backends.spec import NotReady, Refused
+from pytest_celery_backends.spec import Held, NotReady, Refused
 
 
 @pytest.fixture
@@ -45,8 +45,9 @@ def test_each_state_is_a_message_in_the_reply_queue(store: Any) -> None:
     found = [(entry.task_id, entry.kind, entry.state, entry.key) for entry in store.probe.stored()]
     queue = store.app.thread_oid
     assert found == [("t1", "message", "STARTED", queue), ("t1", "message", "SUCCESS", queue)]
-    assert store.probe.state_of("t1") == store.probe.stored()[-1].raw
-    assert store.probe.state_of("unknown") is None
+    found, listed = store.probe.held("t1"), store.probe.stored()[-1]
+    assert found == Held(state=listed.state, raw=listed.raw)
+    assert store.probe.held("unknown") is None
 
 
 def test_what_was_looked_at_can_still_be_fetched_once(store: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_celery_backends.probes.consul import connected, identify, sweep
-from pytest_celery_backends.spec import NotReady, Refused
+from pytest_celery_backends.spec import Held, NotReady, Refused
 
 FOREIGN = "/v1/kv/somebody-else"
 
@@ -78,7 +78,7 @@ def test_a_path_in_the_url_is_kept(store: Any, open_store: Any) -> None:
     task_id = below.keep()
     (found,) = below.probe.stored()
     assert (found.task_id, found.key.startswith("shop/results/")) == (task_id, True)
-    assert below.probe.state_of(task_id) == found.raw
+    assert below.probe.held(task_id) == Held(state=found.state, raw=found.raw)
     sweep(service.url, below.namespace.name)
     assert (below.probe.stored(), _sessions(below)) == ([], [])
 

@@ -15,7 +15,7 @@ from celery import Celery
 from pytest_celery_backends.decoding import decoder
 from pytest_celery_backends.registry import Registry
 from pytest_celery_backends.sources import BuiltIn
-from pytest_celery_backends.spec import Namespace, Probe, ProbeContext, Service
+from pytest_celery_backends.spec import Held, Namespace, Probe, ProbeContext, Service
 from pytest_celery_backends.wiring import rewired
 
 pytest.importorskip("django_celery_results")
@@ -81,7 +81,7 @@ def store(request: pytest.FixtureRequest, open_store: OpenStore) -> Store:
 
 def test_a_new_namespace_is_empty(store: Store) -> None:
     assert store.probe.stored() == []
-    assert store.probe.state_of("unknown") is None
+    assert store.probe.held("unknown") is None
 
 
 def test_a_result_is_listed_with_its_task_and_state(store: Store) -> None:
@@ -90,7 +90,7 @@ def test_a_result_is_listed_with_its_task_and_state(store: Store) -> None:
     assert (found.task_id, found.kind, found.state) == (task_id, "task", "SUCCESS")
     assert found.size >= len(found.raw) > 0
     assert found.expires_in == pytest.approx(3600, abs=10)
-    assert store.probe.state_of(task_id) == found.raw
+    assert store.probe.held(task_id) == Held(state=found.state, raw=found.raw)
 
 
 def test_a_failure_and_a_custom_state_are_listed(store: Store) -> None:

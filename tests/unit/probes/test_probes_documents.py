@@ -243,8 +243,10 @@ def test_documents_are_listed_and_deleted(name: str, serve: Callable[[Answers], 
     probe = _probe(name, told.url(name))
     found = [(one.kind, one.task_id, one.state, one.expires_in) for one in probe.stored()]
     assert found == [("task", "t1", "SUCCESS", None), ("group", "g1", "", None)]
-    assert json.loads(probe.state_of("t1") or b"") == json.loads(META)
-    assert probe.state_of("t2") is None
+    held = probe.held("t1")
+    assert held is not None
+    assert (held.state, json.loads(held.raw)) == ("SUCCESS", json.loads(META))
+    assert probe.held("t2") is None
     probe.remove("t1")
     assert told.asked[-1] == DELETED[name]
     probe.empty()

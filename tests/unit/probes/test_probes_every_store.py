@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from pytest_celery_backends.spec import Held
+
 # Celery 5.7 calls what redis-py 8.1 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated:DeprecationWarning")
 
@@ -89,11 +91,12 @@ def test_entries_come_in_the_same_order_each_time(store: Any) -> None:
 
 def test_the_raw_bytes_of_a_task_are_those_that_are_listed(store: Any) -> None:
     task_id = store.keep()
-    assert store.probe.state_of(task_id) == store.probe.stored()[0].raw
+    (listed,) = store.probe.stored()
+    assert store.probe.held(task_id) == Held(state="SUCCESS", raw=listed.raw)
 
 
-def test_there_are_no_bytes_for_an_unknown_task(store: Any) -> None:
-    assert store.probe.state_of("unknown") is None
+def test_nothing_is_held_for_an_unknown_task(store: Any) -> None:
+    assert store.probe.held("unknown") is None
 
 
 def test_forgetting_is_seen(store: Any) -> None:
@@ -184,6 +187,39 @@ def test_only_the_copy_that_is_too_old_goes(name: str, open_store: Any) -> None:
     young, _old = (store.probe.aged_copy(original, seconds) for seconds in (3590, 3610))
     store.backend.cleanup()
     assert store.ids() == sorted([original, young])
+
+
+@pytest.mark.parametrize("name", AGEING)
+def test_time_passes_for_everything_stored(name: str, open_store: Any) -> None:
+    store = open_store(name, result_expires=3600)
+    for _ in range(2):
+        store.keep()
+    store.probe.advance(600)
+    assert [found.expires_in for found in store.probe.stored()] == pytest.approx([3000, 3000], abs=10)
+
+
+@pytest.mark.parametrize("name", AGEING)
+def test_what_is_over_by_then_goes(name: str, open_store: Any) -> None:
+    store = open_store(name, result_expires=3600)
+    old = store.keep()
+    store.probe.advance(3000)
+    young = store.keep()
+    store.probe.advance(590)
+    store.backend.cleanup()
+    assert store.ids() == sorted([old, young])
+    store.probe.advance(20)
+    store.backend.cleanup()
+    assert store.ids() == [young]
+    assert store.backend.get_task_meta(young)["status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("name", sorted({*STORES} - {*AGEING}))
+def test_nothing_goes_where_nothing_expires(name: str, open_store: Any) -> None:
+    store = open_store(name, result_expires=3600)
+    kept = store.keep()
+    store.probe.advance(10**6)
+    store.backend.cleanup()
+    assert store.ids() == [kept]
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "UTC"])

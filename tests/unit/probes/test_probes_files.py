@@ -31,7 +31,7 @@ def test_a_file_that_is_being_written_is_read_when_it_is_whole(store: Any, monke
     path.write_bytes(b"")
     writer = threading.Timer(0.02, path.write_bytes, [whole])
     writer.start()
-    assert store.probe.state_of(task_id) == whole
+    assert store.probe.held(task_id).raw == whole
     writer.join()
 
 

@@ -19,7 +19,7 @@ from pytest_celery_backends.probes.gcs import connected, identify, probe, reache
 from pytest_celery_backends.providers import make_provider
 from pytest_celery_backends.providers.run_directory import RunDirectory
 from pytest_celery_backends.sources import Identity
-from pytest_celery_backends.spec import Namespace, NotReady, ProbeContext, Refused, Service
+from pytest_celery_backends.spec import Held, Namespace, NotReady, ProbeContext, Refused, Service
 
 pytest.importorskip("google.cloud.storage")
 
@@ -75,8 +75,8 @@ def test_a_namespace_is_a_path(emulator: Service, bucket: Any) -> None:
     (found,) = ours.stored()
     assert (found.task_id, found.kind, found.state, found.raw) == ("t1", "task", "SUCCESS", META)
     assert found.expires_in is None
-    assert ours.state_of("t1") == META
-    assert ours.state_of("unknown") is None
+    assert ours.held("t1") == Held(state="SUCCESS", raw=META)
+    assert ours.held("unknown") is None
     ours.remove("unknown")
     ours.remove("t1")
     assert _names(bucket) == ["orders", f"pcb_10/{TASK}"]

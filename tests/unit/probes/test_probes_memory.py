@@ -34,7 +34,7 @@ def test_a_chords_counter_is_listed_under_its_group(store: Any) -> None:
 def test_looking_does_not_keep_a_result_from_being_dropped_as_the_oldest(store: Any) -> None:
     first, second = store.keep(), store.keep()
     order = [key for key in store.probe.client.data if store.namespace.name.encode() in key]
-    store.probe.state_of(first)
+    store.probe.held(first)
     store.probe.stored()
     assert [key for key in store.probe.client.data if store.namespace.name.encode() in key] == order
     assert [key.decode().endswith(task) for key, task in zip(order, (first, second), strict=True)] == [

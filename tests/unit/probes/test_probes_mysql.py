@@ -198,7 +198,7 @@ def test_the_probe_of_other_databases_does_what_the_others_do(store: Any) -> Non
     by_id = {found.task_id: found for found in probe.stored()}
     assert by_id[original].expires_in == pytest.approx(3600, abs=10)
     assert by_id[copy].expires_in == pytest.approx(3000, abs=10)
-    assert probe.state_of(copy) == store.probe.state_of(original)
+    assert probe.held(copy) == store.probe.held(original)
     assert store.app.AsyncResult(copy).get(timeout=5) == [1, 2]
     probe.remove(original)
     assert store.ids() == [copy]

@@ -8,6 +8,7 @@ import pytest
 from celery.app.task import Context
 
 from pytest_celery_backends.capabilities import Capability
+from pytest_celery_backends.spec import Held
 from pytest_celery_backends.vhost import virtual_host
 
 
@@ -38,8 +39,9 @@ def test_each_state_is_a_message_in_the_reply_queue(store: Any) -> None:
 def test_the_latest_message_is_a_tasks_state(store: Any) -> None:
     _send(store, "t1", None, "STARTED")
     _send(store, "t1", 4)
-    assert store.probe.state_of("t1") == store.probe.stored()[-1].raw
-    assert store.probe.state_of("unknown") is None
+    found, listed = store.probe.held("t1"), store.probe.stored()[-1]
+    assert found == Held(state=listed.state, raw=listed.raw)
+    assert store.probe.held("unknown") is None
 
 
 def test_a_result_that_was_fetched_is_gone(store: Any) -> None:

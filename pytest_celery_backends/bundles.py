@@ -1,0 +1,109 @@
+"""The bundle of files that a failed test leaves behind, once it has told what it has to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from .failures import app_of, repeat_command
+from .stash import FAILURES, LEASE, RUN
+
+if TYPE_CHECKING:
+    from .evidence import Captured
+    from .timeline import Timeline
+
+#: The attribute of a test report that says what became of the test's bundle.
+BUNDLE: Final = "celery_backend_bundle"
+
+
+def write_bundles(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Write a failed test's bundle into each directory that the option names; what prevents it is told at the end.
+
+    A test that fails and then fails to be torn down has one bundle, with both.
+    """
+    directories = [
+        each for each in item.config.stash[RUN].options["celery_backends_report"] if each.endswith("/")
+    ]
+    if not report.failed or not directories or LEASE not in item.stash:
+        return
+    item.stash.setdefault(FAILURES, {})[str(report.when)] = report.longreprtext
+    try:
+        written = _written(item, report, directories)
+    except Exception as error:  # it is about a failure, and must not take its place or end the run
+        written = [f"no bundle of {item.nodeid}: {type(error).__name__}: {error}"]
+    setattr(report, BUNDLE, written)
+
+
+def _written(item: pytest.Item, report: pytest.TestReport, directories: list[str]) -> list[str]:
+    from .reporting.bundle import write_bundle
+
+    files = _files(item, report, item.stash[LEASE])
+    return [f"wrote {write_bundle(Path(each), item.nodeid, files)}" for each in directories]
+
+
+def _files(item: pytest.Item, report: pytest.TestReport, lease: Any) -> dict[str, str]:
+    from .evidence import environment
+    from .reporting.bundle import readme
+
+    app = app_of(item)
+    failures: dict[str, str] = item.stash[FAILURES]
+    script, no_script = _script(lease, app)
+    files = {
+        f"{title.removeprefix('Captured ').replace(' ', '-')}.txt": text
+        for title, text in report.sections
+        if text
+    }
+    about = readme(item.nodeid, failures, str(lease.service), repeat_command(item, lease), no_script)
+    return {
+        **files,
+        "README.md": about,
+        "environment.txt": environment(lease, app),
+        **({"reproduce.py": script} if script else {}),
+    }
+
+
+def _script(lease: Any, app: Captured) -> tuple[str, str]:
+    """A script without this plugin, or why there is none."""
+    from celery import __version__
+
+    from .capabilities import Capability
+    from .reporting.literals import NotWritable
+    from .reporting.script import script
+    from .reporting.servers import start_of
+
+    verdict = lease.spec.verdict(Capability.REREAD)
+    if not verdict:
+        return "", verdict.reason
+    steps = _steps(lease.recorder.timelines())
+    if not any(name == "store" for name, _ in steps):
+        return "", "the test stored nothing"
+    try:
+        return script(__version__, start_of(lease.spec, lease.service, app.url), app.settings, steps), ""
+    except NotWritable as error:
+        return "", f"{error} has no form in source code"
+
+
+def _steps(timelines: Iterable[Timeline]) -> list[tuple[str, dict[str, Any]]]:
+    """What a script does, in order: each store, each time that something was forgotten, and what was read after that.
+
+    A script reads after each store anyway, so that of several reads in a row one is taken.
+    """
+    found: list[tuple[float, str, dict[str, Any]]] = []
+    for timeline in timelines:
+        began = timeline[0].moment - timeline[0].at if timeline else 0.0
+        for seen in timeline:
+            given = {"value": seen.value, "state": seen.state, "traceback": seen.traceback}
+            found.append((seen.moment, "store", {"task_id": seen.task_id, **given}))
+        for event in timeline.events if timeline else ():
+            if event.kind in ("read", "forgotten"):
+                name = "read" if event.kind == "read" else "forget"
+                found.append((began + event.at, name, {"task_id": timeline.task_id}))
+    steps = [(name, given) for _, name, given in sorted(found, key=lambda each: each[0])]
+    return [
+        step
+        for step, before in zip(steps, [None, *steps], strict=False)
+        if step[0] != "read" or step != before
+    ]

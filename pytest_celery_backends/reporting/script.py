@@ -1,0 +1,104 @@
+"""The calls that a test made on its backend, as a script that needs nothing but Celery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from ..masking import shown_masked
+from .literals import Literals, NotWritable
+from .servers import Start
+
+#: Settings that lead to the test's own server and namespace, or say how tasks run.
+_NOT_TAKEN: Final = ("broker_", "worker_", "beat_", "task_", "imports", "include", "result_backend")
+
+_HEAD: Final = '''\
+"""The calls of one test on its result backend. To run it: pip install celery=={version} and the driver, then
+
+{how}
+"""
+
+import os
+{imports}
+
+from celery import Celery
+
+app = Celery("reproduce", broker="memory://", backend=os.environ.get("RESULT_BACKEND") or {backend})
+app.conf.update(
+{settings}
+)
+backend = app.backend
+
+
+def store(task_id, result, state, traceback=None):
+    backend.store_result(task_id, result, state, traceback=traceback)
+    meta = backend.get_task_meta(task_id, cache=False)
+    print(f"{{task_id}}: stored {{state}} {{result!r}}, read {{meta['status']}} {{meta['result']!r}}")
+
+
+def read(task_id):
+    meta = backend.get_task_meta(task_id, cache=False)
+    print(f"{{task_id}}: read {{meta['status']}} {{meta['result']!r}}")
+
+
+def forget(task_id):
+    backend.forget(task_id)
+    print(f"{{task_id}}: forgotten")
+
+
+{classes}'''
+
+#: What a step of a script calls, with the names of its arguments.
+STEPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "store": ("task_id", "value", "state", "traceback"),
+    "read": ("task_id",),
+    "forget": ("task_id",),
+}
+
+
+def script(
+    version: str, start: Start, settings: Mapping[str, Any], steps: Sequence[tuple[str, Mapping[str, Any]]]
+) -> str:
+    """A script that stores what a test stored, and reads it back after each store.
+
+    Arguments:
+        version: Celery's.
+        start: where its store is.
+        settings: those that are not Celery's defaults; secrets, and what cannot be written as source, are left out.
+        steps: what was done, in order: a key of ``STEPS``, and its arguments by name.
+
+    Raises NotWritable for a value that cannot be written as source.
+    """
+    literals = Literals()
+    lines = [
+        f"{name}({', '.join(literals.source(given[each]) for each in STEPS[name])})" for name, given in steps
+    ]
+    taken = [
+        f"    {name}={literals.source(value)},"
+        for name, value in sorted({**settings, **start.settings}.items())
+        if not name.startswith(_NOT_TAKEN) and _is_writable(value) and not _is_secret(value, name)
+    ]
+    modules = [each for each in ("sys", "tempfile") if f"{each}." in start.url]
+    how = [*([start.command + " &"] if start.command else []), "python reproduce.py"]
+    head = _HEAD.format(
+        version=version,
+        how="\n".join(f"    {line}" for line in how),
+        imports="\n".join([*(f"import {each}" for each in modules), *literals.imports]),
+        backend=start.url,
+        settings="\n".join(taken),
+        classes="".join(f"{each}\n\n\n" for each in literals.classes),
+    )
+    head = head.replace("app.conf.update(\n\n)\n", "").replace("import os\n\n\n", "import os\n\n")
+    return head + "\n".join([*lines, ""])
+
+
+def _is_secret(value: Any, name: str) -> bool:
+    return repr(shown_masked(value, name)) != repr(value)
+
+
+def _is_writable(value: Any) -> bool:
+    try:
+        Literals().source(value)
+    except NotWritable:
+        return False
+    return True
