@@ -5,6 +5,11 @@
     python docs/generate.py --verify   first run tests/backends on every provider that works here and note in
                                        docs/reference/verified.json what they ran on; then write the pages
     python docs/generate.py --verify redis postgres     the same for these backends only
+    python docs/generate.py --results  first run the tests of the pages about what backends really do, and note in
+                                       docs/reference/async-result.json and expiry.json what this Celery answered
+    python docs/generate.py --results expiry            the same for this page only
+    python docs/generate.py --serialization     first send the corpus through tests/backends/test_serialization.py on
+                       every backend that works here, and note in docs/reference/serialization.json what became of it
 
 Pages are the same whatever is installed: limits are those of the oldest Celery, with the release that lifts them.
 What ``--verify`` finds is added to the file; a run on the same server, provider and Celery takes its line's place.
@@ -15,6 +20,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
+import platform
 import pprint
 import re
 import shlex
@@ -29,6 +36,9 @@ from typing import Any, Final
 from pytest_celery_backends import celery_release
 
 celery_release.celery_release = lambda: (0, 0)  # type: ignore[assignment]  # before any backend is imported
+
+import measured  # noqa: E402
+import serialization  # noqa: E402
 
 from pytest_celery_backends import backends  # noqa: E402
 from pytest_celery_backends.registry import ABSENT, Registry  # noqa: E402
@@ -47,6 +57,9 @@ from pytest_celery_backends.spec import BackendSpec, Namespace, Service  # noqa:
 ROOT: Final = Path(__file__).parents[1]
 REFERENCE: Final = ROOT / "docs" / "reference"
 VERIFIED: Final = REFERENCE / "verified.json"
+READS: Final = ROOT / "tests" / "backends"
+SERIALIZATION: Final = REFERENCE / "serialization.json"
+CORPUS: Final = READS / "test_serialization.py"
 PROVIDERS: Final = ("container", "local", "embedded")
 GENERATED: Final = "<!-- Written by docs/generate.py; change that or the backend's spec. -->"
 REPOSITORIES: Final = {"celery": "celery/celery", "kombu": "celery/kombu"}
@@ -111,6 +124,14 @@ def pages(specs: Sequence[BackendSpec], verified: Mapping[str, Sequence[Run]]) -
     found = {REFERENCE / "backends.md": _overview(specs, verified)}
     for spec in specs:
         found[REFERENCE / "backends" / f"{spec.name}.md"] = _page(spec, verified.get(spec.name, ()))
+    for name, page in measured.PAGES.items():
+        noted = REFERENCE / f"{name}.json"
+        if noted.exists():
+            text = measured.text(page, json.loads(_read(noted)), _read(READS / page.tests))
+            found[noted.with_suffix(".md")] = _joined(GENERATED, text.rstrip())
+    if SERIALIZATION.exists():
+        text = serialization.page(json.loads(_read(SERIALIZATION)))
+        found[SERIALIZATION.with_suffix(".md")] = _joined(GENERATED, text)
     return found
 
 
@@ -132,7 +153,8 @@ def _overview(specs: Sequence[BackendSpec], verified: Mapping[str, Sequence[Run]
         f"{len(specs)} backends come with the package; [one of your own](../how-to/add-a-backend.md) takes some "
         "forty lines. `pytest --celery-backends-list` says which work on your machine, and what brings the others.",
         _table(head, rows),
-        "Limits that a newer Celery lifts are named as well; the pages say from which release on they are gone.",
+        "Limits that a newer Celery lifts are named as well; the pages say from which release on they are gone. "
+        "[What reading a result gives](async-result.md) differs in more than that.",
         "Not to be had:",
         "\n".join(f"- {_code(name)}: {why}." for name, why in ABSENT.items()),
         "The private servers of `redis` and `postgres`, as those of all backends that know passwords, ask for one that "
@@ -279,7 +301,7 @@ def verify(names: Sequence[str]) -> None:
             report = Path(directory) / f"{provider}.json"
             wanted = [f"--celery-backends={','.join(names)}"] if names else []
             options = [f"--celery-backends-provider={provider}", f"--celery-backends-report={report}"]
-            command = [sys.executable, "-m", "pytest", "tests/backends", "-q", "-p", "no:cacheprovider"]
+            command = [sys.executable, "-m", "pytest", "tests/backends/test_every_backend.py", "-q"]
             subprocess.run(
                 [*command, *options, *wanted, "--celery-backends-unavailable=skip"], cwd=ROOT, check=False
             )
@@ -289,6 +311,34 @@ def verify(names: Sequence[str]) -> None:
     known = sorted(noted.keys() & {spec.name for spec in built_in_specs()})
     text = json.dumps({name: noted[name] for name in known}, indent=2, ensure_ascii=False)
     VERIFIED.write_text(f"{text}\n", encoding="utf-8")
+
+
+def measure(name: str) -> None:
+    """Run the tests of a page on every backend, and note what this Celery answered."""
+    noted, tests = REFERENCE / f"{name}.json", READS / measured.PAGES[name].tests
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory) / "results.json"
+        command = [sys.executable, "-m", "pytest", str(tests), "-q", f"--celery-backends-report={report}"]
+        subprocess.run([*command, "--celery-backends-unavailable=skip"], cwd=ROOT, check=False)
+        answers = measured.answers(json.loads(_read(report)))
+    found = json.loads(_read(noted)) if noted.exists() else {}
+    found[version("celery")] = answers
+    text = json.dumps(found, indent=2, ensure_ascii=False, sort_keys=True)
+    noted.write_text(f"{text}\n", encoding="utf-8")
+
+
+def measure_serialization(names: Sequence[str]) -> None:
+    """Send the corpus through tasks on every backend, and note what this Celery made of it."""
+    release = version("celery").rpartition(".")[0]
+    found = json.loads(_read(SERIALIZATION)) if SERIALIZATION.exists() else {}
+    with tempfile.TemporaryDirectory() as directory:
+        command = [sys.executable, "-m", "pytest", str(CORPUS), "-q", "--celery-backends-unavailable=skip"]
+        wanted = [f"--celery-backends={','.join(names)}"] if names else []
+        environment = {**os.environ, "SERIALIZATION_NOTES": directory}
+        subprocess.run([*command, *wanted], cwd=ROOT, check=False, env=environment)
+        versions = {"kombu": version("kombu"), "python": platform.python_version()}
+        found[release] = serialization.record(Path(directory), versions)
+    SERIALIZATION.write_text(serialization.text(found), encoding="utf-8")
 
 
 def _note(noted: dict[str, list[Run]], backend: Mapping[str, Any]) -> None:
@@ -333,7 +383,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--verify", nargs="*", metavar="BACKEND")
+    parser.add_argument("--results", nargs="*", choices=tuple(measured.PAGES), metavar="PAGE")
+    parser.add_argument("--serialization", nargs="*", metavar="BACKEND")
     given = parser.parse_args()
+    if given.serialization is not None:
+        measure_serialization(given.serialization)
+    for name in [] if given.results is None else given.results or measured.PAGES:
+        measure(name)
     if given.verify is not None:
         verify(given.verify)
     found = pages(built_in_specs(), read_verified())
