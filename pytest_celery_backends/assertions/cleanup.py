@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from celery import states
@@ -12,11 +12,15 @@ from celery import states
 from ..beat import CLEANUP
 from ..errors import WaitTimeout
 from ..lease import Lease
+from ..polling import wait_until
+from ..spec import Trace
 from .entries import entries_of, ids_of, named, task_ids_of
 from .subject import Subject, failed, task_id_of
 
 #: How long a task may take to end after its result was stored.
 FINISH_SECONDS: Final = 1.0
+#: How long a server may take to end a subscription once it was told to.
+UNSUBSCRIBE_SECONDS: Final = 1.0
 #: Connections that a backend object may keep: one for commands, one to hear of results, a driver's two monitors.
 KEPT_CONNECTIONS: Final = 4
 _LISTED: Final = 10
@@ -121,6 +125,8 @@ def assert_no_leftovers(lease: Lease, subject: Subject, ignore: Sequence[str], b
     worker = lease.worker
     if worker:
         worker.wait_until(lambda: not worker.is_busy, FINISH_SECONDS)
+    if "subscription" not in ignore:
+        _let_subscriptions_end(lease)
     found = [
         (kind, text)
         for kind, task_id, text in leftovers(lease, backends)
@@ -138,13 +144,29 @@ def leftovers(lease: Lease, backends: int) -> Iterator[tuple[str, str, str]]:
     """Kind, task id (where there is one) and description of each thing that is left."""
     for one in lease.probe.stored():
         yield one.kind, one.task_id, _described(one, lease)
-    for trace in getattr(lease.probe, "traces", tuple)():
-        if not trace.task_id or lease.recorder.is_known(trace.task_id):
-            text = " ".join([trace.kind, trace.name, *_made_by(trace.task_id, lease)])
-            yield trace.kind, trace.task_id, text
+    for trace in _traces(lease):
+        text = " ".join([trace.kind, trace.name, *_made_by(trace.task_id, lease)])
+        yield trace.kind, trace.task_id, text
     for queue in lease.worker.waiting_messages if lease.worker else ():
         yield "message", "", f"message in queue {queue!r}"
     yield from _process_leftovers(lease, backends)
+
+
+def _traces(lease: Lease) -> list[Trace]:
+    """What is there beside what is stored, but for what belongs to a task of another test."""
+    found: Iterable[Trace] = getattr(lease.probe, "traces", tuple)()
+    return [one for one in found if not one.task_id or lease.recorder.is_known(one.task_id)]
+
+
+def _let_subscriptions_end(lease: Lease) -> None:
+    """Wait for a server that was told to end them, within a limit: Celery does not wait for its answer."""
+
+    def none_is_left() -> bool:
+        return all(one.kind != "subscription" for one in _traces(lease))
+
+    if not none_is_left():
+        gc.collect()  # a result that nobody holds any more unsubscribes
+        wait_until(none_is_left, UNSUBSCRIBE_SECONDS)
 
 
 def _process_leftovers(lease: Lease, backends: int) -> Iterator[tuple[str, str, str]]:

@@ -13,12 +13,12 @@ import re
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from ..errors import WaitTimeout
+from ..polling import wait_until
 
 RECORD: Final = "pgid"
 #: The name, without SIG, of the signal that the server stops on in order.
@@ -138,21 +138,6 @@ def remove_tree(directory: Path, seconds: float = 5.0) -> None:
         raise WaitTimeout(
             f"{directory} could not be removed within {seconds:g} s", remedy=f"rm -r {directory}"
         )
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Ask until *condition* holds, at most for *seconds*; gives whether it did.
-
-    >>> wait_until(lambda: True, 0), wait_until(lambda: False, 0)
-    (True, False)
-    """
-    end, pause = time.monotonic() + seconds, 0.001
-    while not condition():
-        if time.monotonic() >= end:
-            return False
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.02)
-    return True
 
 
 def _has_proc() -> bool:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..errors import StartFailed, last_lines
+from ..polling import wait_until
 from ..sources import Identity, Place
 from ..spec import NotReady, Refused, Service
 from .binaries import resolved, unprivileged_user
 from .data_directories import DataDirectory, data_directory
-from .groups import MARK, RECORD, SIGNAL, end_group, remove_tree, wait_until
+from .groups import MARK, RECORD, SIGNAL, end_group, remove_tree
 from .ports import distinct_ports
 from .readiness import another_way, one_line, wait_until_ready, without_password
 from .watchdog import CLOSING

@@ -19,7 +19,7 @@ from witness import PROC, containers, is_loopback, is_there, processes
 
 from pytest_celery_backends import Registry
 from pytest_celery_backends.options import resolve
-from pytest_celery_backends.providers.groups import wait_until
+from pytest_celery_backends.polling import wait_until
 from pytest_celery_backends.run import Run
 from pytest_celery_backends.selection import Choice
 

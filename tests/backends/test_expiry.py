@@ -149,7 +149,7 @@ def test_a_state_of_the_users_own_goes(result_backend: ResultBackend, result_app
 
 @expiring
 @pytest.mark.backend_requires("groups")
-@differs(*DATABASES, until=(5, 7), why="a group is as old as the import of its model", issue="celery#10106")
+@differs(*DATABASES, until=(5, 6), why="a group is as old as the import of its model", issue="celery#10106")
 def test_a_saved_group_goes_with_its_members(tasks: Any, result_backend: ResultBackend) -> None:
     """https://docs.celeryq.dev/en/stable/userguide/canvas.html#group-results"""
     result = group(tasks.add.s(n, n) for n in range(3))()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_celery_backends import ResultBackend
+from pytest_celery_backends.celery_release import celery_release
 
 #: Seconds; a database is asked again and again for what its column does not take.
 LIMIT = 30
@@ -24,5 +25,8 @@ def test_an_item_of_memcached_ends_at_1_mb(result_backend: ResultBackend) -> Non
     limit = result_backend.size_limit()
     assert 1_000_000 < limit.size < 1024**2
     assert limit.beyond is not None
-    assert (limit.beyond.rejected_at, limit.beyond.is_lost) == ("store", False)
-    assert "too large" in limit.beyond.error
+    assert limit.beyond.rejected_at == "store"
+    # Celery waits for memcached's answer since 5.7; before, nobody hears that nothing was stored
+    is_heard = celery_release() >= (5, 7)
+    assert limit.beyond.is_lost == (not is_heard)
+    assert ("too large" if is_heard else "the store holds nothing") in limit.beyond.error

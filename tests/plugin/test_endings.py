@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from pytest_celery_backends.options import OPTIONS
+from pytest_celery_backends.polling import wait_until
 from pytest_celery_backends.providers.container import ContainerProvider
 from pytest_celery_backends.providers.engine import LABEL, connected
-from pytest_celery_backends.providers.groups import is_running, recorded_group, wait_until
+from pytest_celery_backends.providers.groups import is_running, recorded_group
 from pytest_celery_backends.providers.leftovers import private_root
 from pytest_celery_backends.providers.run_directory import RunDirectory
 from pytest_celery_backends.registry import Registry

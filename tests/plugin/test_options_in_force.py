@@ -15,7 +15,8 @@ from running import RunTests, redis_from
 # Imported before any run in this process: what such a run imports is forgotten by name and stays where it was imported.
 from pytest_celery_backends import activation, outcomes, run, run_hooks, starting, summary  # noqa: F401
 from pytest_celery_backends.options import OPTIONS
-from pytest_celery_backends.providers.groups import is_running, wait_until
+from pytest_celery_backends.polling import wait_until
+from pytest_celery_backends.providers.groups import is_running
 
 ADDS = "    assert add.delay(2, 2).get(timeout=5) == 4\n"
 #: Nothing that is installed can satisfy it.

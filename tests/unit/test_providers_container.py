@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from pytest_celery_backends.errors import StartFailed
+from pytest_celery_backends.polling import wait_until
 from pytest_celery_backends.providers.container import ContainerProvider
 from pytest_celery_backends.providers.engine import (
     LABEL,
@@ -29,7 +30,6 @@ from pytest_celery_backends.providers.engine import (
     reached_at,
     start_reaper,
 )
-from pytest_celery_backends.providers.groups import wait_until
 from pytest_celery_backends.providers.run_directory import RunDirectory
 from pytest_celery_backends.sources import Container, Identity, Place
 from pytest_celery_backends.spec import BackendSpec, NotReady, Refused, Service

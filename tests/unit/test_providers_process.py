@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from pytest_celery_backends.errors import StartFailed
+from pytest_celery_backends.polling import wait_until
 from pytest_celery_backends.providers.binaries import Binaries, unprivileged_user
 from pytest_celery_backends.providers.embedded import EmbeddedProvider
-from pytest_celery_backends.providers.groups import is_ours, is_running, wait_until
+from pytest_celery_backends.providers.groups import is_ours, is_running
 from pytest_celery_backends.providers.local import LocalProvider
 from pytest_celery_backends.providers.run_directory import RunDirectory
 from pytest_celery_backends.sources import BuiltIn, Embedded, Identity, Local, Place, Program, Wheel

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
+from pytest_celery_backends.polling import wait_until
 from pytest_celery_backends.providers import make_provider
 from pytest_celery_backends.providers.groups import (
     RECORD,
     is_running,
     kill_group,
     recorded_group,
-    wait_until,
 )
 from pytest_celery_backends.providers.leftovers import is_live, private_root
 from pytest_celery_backends.providers.run_directory import RunDirectory
