@@ -152,10 +152,7 @@ class Trips:
         if not self._road.state:
             return self._message(task_id)
         lease = self._lease
-        try:
-            held = lease.probe.held(task_id)
-        except Exception:  # what cannot be decoded is told where it is read
-            return Stored()
+        held = lease.probe.held(task_id)
         is_own = bool(lease.spec.verdict(Capability.SERIALIZERS))
         return Stored(
             state=held.state if held else "",
