@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +12,8 @@ from .stash import FAILURES, LEASE, RUN
 
 if TYPE_CHECKING:
     from .evidence import Captured
-    from .timeline import Timeline
+    from .recorder import Recorder
+    from .timeline import Observation
 
 #: The attribute of a test report that says what became of the test's bundle.
 BUNDLE: Final = "celery_backend_bundle"
@@ -77,7 +77,7 @@ def _script(lease: Any, app: Captured) -> tuple[str, str]:
     verdict = lease.spec.verdict(Capability.REREAD)
     if not verdict:
         return "", verdict.reason
-    steps = _steps(lease.recorder.timelines())
+    steps = _steps(lease.recorder, is_extended=bool(app.settings.get("result_extended")))
     if not any(name == "store" for name, _ in steps):
         return "", "the test stored nothing"
     try:
@@ -86,17 +86,18 @@ def _script(lease: Any, app: Captured) -> tuple[str, str]:
         return "", f"{error} has no form in source code"
 
 
-def _steps(timelines: Iterable[Timeline]) -> list[tuple[str, dict[str, Any]]]:
+def _steps(recorder: Recorder, *, is_extended: bool) -> list[tuple[str, dict[str, Any]]]:
     """What a script does, in order: each store, each time that something was forgotten, and what was read after that.
 
     A script reads after each store anyway, so that of several reads in a row one is taken.
     """
-    found: list[tuple[float, str, dict[str, Any]]] = []
-    for timeline in timelines:
+    found: list[tuple[float, str, dict[str, Any]]] = [
+        (call.moment, call.name, {"group_id": call.group_id, "members": call.members})
+        for call in recorder.group_calls
+    ]
+    for timeline in recorder.timelines():
+        found += [(seen.moment, "store", _stored(seen, is_extended)) for seen in timeline]
         began = timeline[0].moment - timeline[0].at if timeline else 0.0
-        for seen in timeline:
-            given = {"value": seen.value, "state": seen.state, "traceback": seen.traceback}
-            found.append((seen.moment, "store", {"task_id": seen.task_id, **given}))
         for event in timeline.events if timeline else ():
             if event.kind in ("read", "forgotten"):
                 name = "read" if event.kind == "read" else "forget"
@@ -105,5 +106,15 @@ def _steps(timelines: Iterable[Timeline]) -> list[tuple[str, dict[str, Any]]]:
     return [
         step
         for step, before in zip(steps, [None, *steps], strict=False)
-        if step[0] != "read" or step != before
+        if step[0] not in ("read", "restore_group") or step != before
     ]
+
+
+def _stored(seen: Observation, is_extended: bool) -> dict[str, Any]:
+    from .stored_requests import written_fields
+
+    request = None if seen.request is None else written_fields(seen.request, is_extended=is_extended)
+    return {
+        **{"task_id": seen.task_id, "value": seen.value, "state": seen.state},
+        **{"traceback": seen.traceback, "request": request},
+    }

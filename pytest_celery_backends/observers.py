@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from celery import states
 from celery.backends.base import KeyValueStoreBackend
@@ -17,6 +18,8 @@ from .storing import UNREAD
 if TYPE_CHECKING:
     from .recorder import Recorder
 
+#: The methods of a backend that are about groups.
+GROUP_CALLS: Final = ("save_group", "restore_group", "delete_group")
 #: What a read is said to be that asked no backend.
 CACHED = "known already"
 
@@ -26,6 +29,15 @@ def _reads_first(owner: type) -> bool:
     own = getattr(owner, "_store_result", None)
     names = {kind.__name__ for kind in owner.__mro__}
     return "RedisBackend" in names and own is KeyValueStoreBackend._store_result
+
+
+class GroupCall(NamedTuple):
+    """What was done with a group, with its members where it was saved: as ``GroupResult.as_tuple()`` gives them."""
+
+    moment: float
+    name: str
+    group_id: str
+    members: Any
 
 
 class Observers:
@@ -51,6 +63,8 @@ class Observers:
             if _reads_first(owner):
                 self._reading_first.add(owner)
                 self._wrap(owner, "get", self._observe_raw_read)
+            for name in GROUP_CALLS:
+                self._wrap(owner, name, functools.partial(self._observe_group, name))
             if hasattr(owner, "get_many"):
                 self._wrap(owner, "get_many", self._observe_reads)
         if not self._patches.has(AsyncResult):
@@ -113,6 +127,15 @@ class Observers:
             return forget(task_id, *args, **kwargs)
         finally:
             self._recorder.forgot(str(task_id))
+
+    def _observe_group(
+        self, name: str, call: Callable[..., Any], group_id: str, *args: Any, **kwargs: Any
+    ) -> Any:
+        saved = args[0].as_tuple() if name == "save_group" and args else None
+        try:
+            return call(group_id, *args, **kwargs)
+        finally:
+            self._recorder.group_calls.append(GroupCall(time.monotonic(), name, str(group_id), saved))
 
     # -- reads
 

@@ -12,7 +12,7 @@ from typing import Any
 from celery import states
 
 from .limits import Limit
-from .observers import Observers
+from .observers import GroupCall, Observers
 from .questions import Questions
 from .storing import UNREAD, Storing, told
 from .timeline import DEFAULT_TIMEOUT, Event, EventKind, Observation, Timeline
@@ -44,6 +44,7 @@ class Recorder:
         self._forgotten: set[str] = set()
         self.groups: set[str] = set()  #: ids of groups of which a member was sent
         self.bodies: set[str] = set()  #: ids of chords' bodies, of which a task of the header was sent
+        self.group_calls: list[GroupCall] = []
         self._storing: list[str] = []
         self._observers = Observers(self)
 
@@ -163,7 +164,7 @@ class Recorder:
         with self.changed:
             for seen in (
                 *(self._observations, self._open, self._raw, self._events, self._published, self._zero),
-                *(self._ready, self._forgotten, self.groups, self.bodies),
+                *(self._ready, self._forgotten, self.groups, self.bodies, self.group_calls),
             ):
                 seen.clear()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .copies import copied
+from .stored_requests import request_fields
 from .timeline import Observation
 
 #: Stands for what a store has not read.
@@ -45,6 +46,7 @@ class Storing:
             error=error,
             attempt=None if request is None else (getattr(request, "retries", 0) or 0) + 1,
             children=tuple(child.id for child in getattr(request, "children", None) or ()),
+            request=request_fields(request),
             is_after_forget=is_after_forget,
             instead=None if self.held == given["state"] else self.held,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
@@ -25,9 +25,9 @@ class Observation:
     raised, empty where it returned; that it returned does not mean that the store kept it. ``instead`` is what
     the store held right after it, where that was another state, or nothing (empty); None where it was kept, and
     for the first final state, which is looked for when a test asks. ``attempt`` counts from 1, and ``children``
-    are the ids of the tasks that the task has sent; both are known where a running task stores, and not where
-    ``backend.store_result`` is called by hand. ``moment`` is when the store returned and ``began`` when it was
-    called, both on the clock of ``time.monotonic()``.
+    are the ids of the tasks that the task has sent; ``request`` has what a store takes from the task's request. All
+    are known where a running task stores, and not where ``backend.store_result`` is called by hand. ``moment`` is
+    when the store returned and ``began`` when it was called, both on the clock of ``time.monotonic()``.
     """
 
     task_id: str
@@ -40,6 +40,7 @@ class Observation:
     instead: str | None = None
     attempt: int | None = None
     children: tuple[str, ...] = ()
+    request: Mapping[str, Any] | None = field(default=None, repr=False)
     is_after_forget: bool = False
     moment: float = 0.0
     began: float = 0.0

@@ -62,6 +62,7 @@ LAYERS: Final[dict[int, tuple[str, ...]]] = {
             "limits",
             "questions",
             "storing",
+            "stored_requests",
             "copies",
             "conflicts",
             "comparison",

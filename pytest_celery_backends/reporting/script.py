@@ -22,6 +22,8 @@ import os
 {imports}
 
 from celery import Celery
+from celery.app.task import Context
+from celery.result import result_from_tuple
 
 app = Celery("reproduce", broker="memory://", backend=os.environ.get("RESULT_BACKEND") or {backend})
 app.conf.update(
@@ -30,8 +32,11 @@ app.conf.update(
 backend = app.backend
 
 
-def store(task_id, result, state, traceback=None):
-    backend.store_result(task_id, result, state, traceback=traceback)
+def store(task_id, result, state, traceback=None, request=None):
+    if request is not None:
+        children = [result_from_tuple(each, app) for each in request.get("children", [])]
+        request = Context(request, children=children)
+    backend.store_result(task_id, result, state, traceback=traceback, request=request)
     meta = backend.get_task_meta(task_id, cache=False)
     print(f"{{task_id}}: stored {{state}} {{result!r}}, read {{meta['status']}} {{meta['result']!r}}")
 
@@ -46,13 +51,31 @@ def forget(task_id):
     print(f"{{task_id}}: forgotten")
 
 
+def save_group(group_id, members):
+    backend.save_group(group_id, result_from_tuple(members, app))
+    print(f"{{group_id}}: saved")
+
+
+def restore_group(group_id):
+    found = backend.restore_group(group_id, cache=False)
+    print(f"{{group_id}}: restored {{found and [each.id for each in found]}}")
+
+
+def delete_group(group_id):
+    backend.delete_group(group_id)
+    print(f"{{group_id}}: deleted")
+
+
 {classes}'''
 
 #: What a step of a script calls, with the names of its arguments.
 STEPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "store": ("task_id", "value", "state", "traceback"),
+    "store": ("task_id", "value", "state", "traceback", "request"),
     "read": ("task_id",),
     "forget": ("task_id",),
+    "save_group": ("group_id", "members"),
+    "restore_group": ("group_id",),
+    "delete_group": ("group_id",),
 }
 
 
@@ -70,9 +93,7 @@ def script(
     Raises NotWritable for a value that cannot be written as source.
     """
     literals = Literals()
-    lines = [
-        f"{name}({', '.join(literals.source(given[each]) for each in STEPS[name])})" for name, given in steps
-    ]
+    lines = [f"{name}({', '.join(_arguments(literals, name, given))})" for name, given in steps]
     taken = [
         f"    {name}={literals.source(value)},"
         for name, value in sorted({**settings, **start.settings}.items())
@@ -90,6 +111,14 @@ def script(
     )
     head = head.replace("app.conf.update(\n\n)\n", "").replace("import os\n\n\n", "import os\n\n")
     return head + "\n".join([*lines, ""])
+
+
+def _arguments(literals: Literals, name: str, given: Mapping[str, Any]) -> list[str]:
+    """Those of a step as source, without the defaults at their end."""
+    names = list(STEPS[name])
+    while given[names[-1]] is None:
+        names.pop()
+    return [literals.source(given[each]) for each in names]
 
 
 def _is_secret(value: Any, name: str) -> bool:

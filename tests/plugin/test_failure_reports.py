@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
+from ast import literal_eval
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +27,8 @@ def celery_backends_app():
 """
 SOURCE = """
 import pytest
+from celery import group
+from celery.result import GroupResult
 
 pytestmark = pytest.mark.backends("redis", "memory", "sqlite", "rpc-memory")
 
@@ -81,6 +87,16 @@ def test_goes_wrong(result_backend, result_app, result_worker, add):
     result_backend.wait_for(add.apply_async((1, 1), expires=-1), "REVOKED")
     result_app.backend.store_result("by-hand", {1, 2}, "SUCCESS")
     result_app.AsyncResult("by-hand").forget()
+    assert 0
+
+@pytest.mark.backends("filesystem")
+@pytest.mark.celery(result_extended=True)
+def test_sends_a_group(result_app, add):
+    result = group(add.s(1, 1), add.s(2, 2))()
+    assert result.get(timeout=5) == [2, 4]
+    result.save()
+    assert GroupResult.restore(result.id, app=result_app) == result
+    result.delete()
     assert 0
 
 @pytest.mark.backends("memory")
@@ -315,7 +331,9 @@ def test_a_bundle_that_cannot_be_written_ends_nothing(ran: Ran) -> None:
 
 def test_a_script_repeats_the_calls_without_us(ran: Ran, tmp_path: Path) -> None:
     script = ran.bundle("test_fails[redis]")["reproduce.py"]
-    assert re.findall(r"(?m)^(?:import|from) (\S+)", script) == ["os", "celery"]
+    assert re.findall(r"(?m)^(?:import|from) (\S+)", script) == [
+        *("os", "celery", "celery.app.task", "celery.result")
+    ]
     assert re.search(r"(?m)^    docker run --rm -p 6379:6379 redis:\S+ .*&$", script)
     assert "or 'redis://:reproduce@127.0.0.1:6379/0')" in script
     (tmp_path / "reproduce.py").write_text(script)
@@ -349,6 +367,31 @@ def test_a_script_runs_as_its_head_says(ran: Ran, tmp_path: Path, backend: str) 
         "stored SUCCESS {1, 2}",
         "forgotten",
     ]
+
+
+def test_a_script_has_requests_and_groups(ran: Ran, tmp_path: Path) -> None:
+    (tmp_path / "reproduce.py").write_text(ran.bundle("test_sends_a_group[filesystem]")["reproduce.py"])
+    done = subprocess.run(
+        [sys.executable, "reproduce.py"],
+        cwd=tmp_path,
+        env={**os.environ, "RESULT_BACKEND": f"db+sqlite:///{tmp_path}/results.db"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    told = [line.partition(": ")[2] for line in done.stdout.splitlines()]
+    ids = [line.partition(": ")[0] for line in done.stdout.splitlines() if "stored SUCCESS" in line]
+    saved = next(place for place, line in enumerate(told) if line == "saved")
+    assert told[saved] == "saved"
+    assert sorted(literal_eval(told[saved + 1].removeprefix("restored "))) == sorted(ids)
+    assert told[-1] == "deleted"
+    with closing(sqlite3.connect(tmp_path / "results.db")) as database:
+        rows = database.execute("select name, args, queue, retries from celery_taskmeta order by result")
+        assert [(name, json.loads(args), *rest) for name, args, *rest in rows] == [
+            ("add", [1, 1], "celery", 0),
+            ("add", [2, 2], "celery", 0),
+        ]
 
 
 @pytest.mark.parametrize(
