@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from celery import states
 from kombu import serialization
@@ -20,6 +20,8 @@ from ..written import written
 from .states import must_end
 from .subject import Subject, failed, known_task_id
 
+#: How long another process may at least take, in seconds: on a busy machine a Python with Celery takes ten to start.
+START_SECONDS: Final = 30.0
 #: pytest shows the line of the test, not ours.
 __tracebackhide__ = True
 
@@ -32,7 +34,7 @@ def assert_same_everywhere(lease: Lease, subject: Subject, result: Any, timeout:
         raise failed(f"no other process can read {subject.short(task_id)}", [("reason", verdict.reason)])
     stored = must_end(lease, subject, task_id, timeout)[-1]
     enter = lease.spec.enter and partial(lease.spec.enter, lease.service, lease.namespace)
-    read = read_elsewhere(lease.app, task_id, enter, max(timeout, 10.0))  # a Python has to start
+    read = read_elsewhere(lease.app, task_id, enter, max(timeout, START_SECONDS))
     held = lease.probe.held(task_id)
     expected = _forms(stored, lease.app.conf.result_serializer)
     texts = {
