@@ -22,6 +22,8 @@ from typing import Any
 HERE = Path(__file__).parent
 #: How many round trips with and without recording; that many, because one in ten is twice as long.
 ROUND_TRIPS = 1000
+#: So many in one turn.
+TURN = 10
 BACKENDS = ("memory", "redis", "filesystem", "sqlite", "postgres")
 #: Servers that start at the same time, as far as they can be had.
 STARTED = ("redis", "postgres", "rpc", "mariadb")
@@ -201,7 +203,11 @@ def bare_and_inside() -> tuple[dict[str, float], list[Row]]:
 
 
 def _recording(taken: Any, steps: int, what: str) -> Row:
-    """What recording adds to a round trip: one with and one without it in turns, since machines change their pace."""
+    """What recording adds to a round trip: a few with and a few without it in turns, since machines change their pace.
+
+    The first two do not count: classes were just changed, and Python looks their attributes up anew. Before a test
+    that is over when its worker starts.
+    """
 
     def add(self: Any, x: int, y: int) -> int:
         for step in range(steps):
@@ -217,11 +223,11 @@ def _recording(taken: Any, steps: int, what: str) -> Row:
 
     task = taken.app.task(add, name=f"recorded.{steps}", shared=False, bind=True)
     recorded, bare = [], []
-    for _ in range(ROUND_TRIPS):
-        recorded.append(seconds_of_one())
+    for _ in range(ROUND_TRIPS // TURN):
+        recorded += [seconds_of_one() for _ in range(TURN + 2)][2:]
         taken.recorder.unwatch()
         taken._signals.disconnect()
-        bare.append(seconds_of_one())
+        bare += [seconds_of_one() for _ in range(TURN + 2)][2:]
         taken._signals.connect()
         taken.recorder.watch(taken.app.backend)
     without = median(bare) * 1000
@@ -362,11 +368,16 @@ def whole_runs() -> list[Row]:
 
 
 def _listing(_: int) -> float:
-    """Milliseconds that the list of all backends takes, with whatever engine and programs are here."""
-    command = [sys.executable, "-m", "pytest", "--celery-backends-list", "-p", "no:cacheprovider"]
+    """Milliseconds that the list of all backends takes, with whatever engine and programs are here.
+
+    Other plugins import what they like, with this option or without it: that may take as long again.
+    """
+    plugins = ("-p", "celery_backends", "-p", "no:cacheprovider")
+    command = [sys.executable, "-m", "pytest", "--celery-backends-list", *plugins]
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     with tempfile.TemporaryDirectory() as directory:
         started = time.perf_counter()
-        subprocess.run(command, cwd=directory, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, cwd=directory, env=environment, check=True, capture_output=True, timeout=60)
         return (time.perf_counter() - started) * 1000
 
 
