@@ -80,32 +80,39 @@ def test_what_comes_meanwhile_is_kept(slow_to_subscribe: Any, result_backend: Re
     assert [(one["type"], one["data"]) for one in got] == [("message", b"1"), ("message", b"2")]
 
 
-def test_a_state_that_comes_while_another_result_is_subscribed_to_is_told(
-    result_app: Celery, result_backend: ResultBackend
-) -> None:
-    """Told at once, and not with the next message."""
-    backend, store = result_app.backend, result_app.backend.store_result
-    told: list[Any] = []
-    subscribe = pubsub_of(backend, "t1").subscribe
-
-    def subscribe_late(*channels: Any) -> None:
-        store("t1", 1, "PROGRESS")
-        subscribe(*channels)
-
-    backend.result_consumer._pubsub.subscribe = subscribe_late
-    backend.result_consumer.consume_from("t2")
-    backend.result_consumer.on_message = told.append
-    backend.result_consumer.drain_events(timeout=5)
-    assert [(meta["task_id"], meta["status"]) for meta in told] == [("t1", "PROGRESS")]
-
-
-# -- threads that share a connection
-
-
 def pubsub_of(backend: Any, task_id: str) -> Any:
     """The connection on which a backend hears of results, once it has subscribed to one."""
     backend.result_consumer.consume_from(task_id)
     return backend.result_consumer._pubsub
+
+
+@pytest.fixture
+def fresh_backend(result_app: Celery) -> Iterator[Any]:
+    """A backend to whose connection the server has nothing more to say of earlier tests."""
+    backend = type(result_app.backend)(app=result_app, url=result_app.conf.result_backend)
+    mend_pubsub(backend, "client")
+    yield backend
+    run_within(5, backend_steps(backend), remedy="")
+
+
+def test_a_state_that_comes_while_another_result_is_subscribed_to_is_told(fresh_backend: Any) -> None:
+    """Told at once, and not with the next message."""
+    consumer, pubsub = fresh_backend.result_consumer, pubsub_of(fresh_backend, "first")
+    told: list[Any] = []
+    subscribe = pubsub.subscribe
+
+    def subscribe_late(*channels: Any) -> None:
+        fresh_backend.store_result("first", 1, "PROGRESS")
+        subscribe(*channels)
+
+    pubsub.subscribe = subscribe_late
+    consumer.consume_from("second")
+    consumer.on_message = told.append
+    consumer.drain_events(timeout=5)
+    assert [(meta["task_id"], meta["status"]) for meta in told] == [("first", "PROGRESS")]
+
+
+# -- threads that share a connection
 
 
 def subscribed(result_backend: ResultBackend, task_id: str) -> bool:
@@ -159,15 +166,6 @@ def test_what_is_asked_for_again_stays_subscribed_to(
     pubsub.subscribe = drop_meanwhile
     consumer.consume_from("another")
     assert subscribed(result_backend, "again")
-
-
-@pytest.fixture
-def fresh_backend(result_app: Celery) -> Iterator[Any]:
-    """A backend to whose connection the server has nothing more to say of earlier tests."""
-    backend = type(result_app.backend)(app=result_app, url=result_app.conf.result_backend)
-    mend_pubsub(backend, "client")
-    yield backend
-    run_within(5, backend_steps(backend), remedy="")
 
 
 def test_a_thread_that_waits_lets_another_subscribe(fresh_backend: Any) -> None:
