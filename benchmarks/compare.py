@@ -225,11 +225,9 @@ def _recording(taken: Any, steps: int, what: str) -> Row:
     recorded, bare = [], []
     for _ in range(ROUND_TRIPS // TURN):
         recorded += [seconds_of_one() for _ in range(TURN + 2)][2:]
-        taken.recorder.unwatch()
-        taken._signals.disconnect()
+        taken.observing.end()
         bare += [seconds_of_one() for _ in range(TURN + 2)][2:]
-        taken._signals.connect()
-        taken.recorder.watch(taken.app.backend)
+        taken.observing.begin()
     without = median(bare) * 1000
     return Row(
         what=f"recording {what} on redis ({without:.2f} ms without)",

@@ -9,7 +9,7 @@ import pytest
 
 from .activation import choice_of
 from .errors import BackendsError
-from .masking import masked
+from .masking import masked, masked_option
 from .stash import CAPTURED, LEASE, RUN
 
 if TYPE_CHECKING:
@@ -80,6 +80,6 @@ def _given_to_pytest(config: pytest.Config) -> list[str]:
     given = config.option
     return [
         *(["-c", str(given.inifilename)] if given.inifilename else []),
-        *(word for value in given.override_ini or () for word in ("-o", value)),
+        *(word for value in given.override_ini or () for word in ("-o", masked_option(value))),
         *(word for name in given.plugins or () for word in ("-p", name)),
     ]

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, Final, cast
 
-from celery import signals
-
 from . import broker, namespaced_amqp
 from .capabilities import Capability
 from .commands import UnseenProbe
@@ -21,12 +19,12 @@ from .errors import Unsupported, WorkerFailed
 from .footprint import Footprint
 from .hosts import host_of
 from .lease_settings import with_defaults
+from .observing import Observing
 from .process_state import preserved_process_state
 from .questions import Questions
 from .recorder import Recorder
 from .round_trips import Target
 from .spec import BackendSpec, Namespace, Probe, ProbeContext, Service
-from .task_signals import TaskSignals, note_published
 from .waiting import Waker
 from .wiring import Wiring
 from .worker import InProcessWorker, JoinGuard
@@ -62,7 +60,7 @@ class Lease:
         self.settings = with_defaults(ours, own_settings, spec.name)
         self._questions = Questions(lambda: self.probe, self.decode)
         self.recorder = Recorder(app, self._questions if spec.verdict(Capability.REREAD) else None)
-        self._signals = TaskSignals(app, self.recorder.note)
+        self.observing = Observing(self.recorder, lambda: self.backends, self._consume)
         self.log = WorkerLog()
         self.footprint: Footprint | None = None
         self.worker: InProcessWorker | None = None
@@ -114,15 +112,8 @@ class Lease:
         undo.callback(self._wiring.deactivate)
         self._waker.install()
         undo.callback(self._waker.uninstall)
-        undo.callback(self.recorder.unwatch)
-        for backend in self.backends:
-            self.recorder.watch(backend)
-        undo.callback(signals.before_task_publish.disconnect, self._before_publish)
-        signals.before_task_publish.connect(self._before_publish, weak=False)
-        self._signals.connect()
-        undo.callback(self._signals.disconnect)
-        # the sender remembers a signal's list of receivers, which Celery replaces when one of them is gone
-        self.app.amqp.__dict__.pop("send_task_message", None)
+        undo.callback(self.observing.end)
+        self.observing.begin()
         self.log.open()
         undo.callback(self.log.close_tap)
 
@@ -176,11 +167,9 @@ class Lease:
         self._waker.adapt(backend)
         self.recorder.watch(backend)
 
-    def _before_publish(self, headers: Any = None, body: Any = None, declare: Any = (), **_: Any) -> None:
-        note_published(self.recorder, headers or {}, body)
-        for queue in declare or ():
-            if self.worker is not None:
-                self.worker.consume_from(queue)
+    def _consume(self, queue: Any) -> None:
+        if self.worker is not None:
+            self.worker.consume_from(queue)
 
     # -- the worker
 

@@ -106,6 +106,20 @@ class Secret(str):
         return ["***"]
 
 
+def masked_option(text: str) -> str:
+    """An option as ``name=value``, without the passwords of the URLs in it, and without a value that is a secret.
+
+    >>> masked_option("celery_backends_url=redis=redis://:s3cret@h/0 postgres=postgresql://u:s3cret@h/shop")
+    'celery_backends_url=redis=redis://:***@h/0 postgres=postgresql://u:***@h/shop'
+    >>> masked_option("api_token=s3cret"), masked_option("xfail_strict=true")
+    ('api_token=***', 'xfail_strict=true')
+    """
+    name, equals, value = text.partition("=")
+    if _SECRET.search(name):
+        return f"{name}{equals}***"
+    return name + equals + re.sub(r"[\w+.-]+://\S+", lambda found: masked(found[0]), value)
+
+
 def shown_masked(value: Any, name: str = "") -> Any:
     """A setting, at any depth equal to what it was, whose reprs show no password.
 

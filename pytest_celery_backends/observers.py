@@ -123,10 +123,9 @@ class Observers:
 
     def _observe_forget(self, forget: Callable[..., Any], task_id: str, *args: Any, **kwargs: Any) -> Any:
         self._recorder.timeline(str(task_id))  # what it held is not to be seen any more after this
-        try:
-            return forget(task_id, *args, **kwargs)
-        finally:
-            self._recorder.forgot(str(task_id))
+        result = forget(task_id, *args, **kwargs)  # where that raises it may be there still
+        self._recorder.forgot(str(task_id))
+        return result
 
     def _observe_group(
         self, name: str, call: Callable[..., Any], group_id: str, *args: Any, **kwargs: Any

@@ -148,7 +148,9 @@ class Recorder:
     def unfinished(self) -> list[Timeline]:
         """What happened so far to each task that was sent from here and has not ended."""
         with self.changed:
-            return [self._timeline(task_id) for task_id in self._published if task_id not in self._ready]
+            return [
+                self._timeline(task_id) for task_id in list(self._published) if task_id not in self._ready
+            ]
 
     def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait at most *timeout* seconds; *condition* is looked at after each store."""

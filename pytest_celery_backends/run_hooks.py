@@ -86,7 +86,7 @@ def pytest_runtest_makereport(
 
         failures.add_sections(item, call.when, call.excinfo.value)
     report = yield
-    outcomes.mark_report(item, report)
+    outcomes.mark_report(item, report, None if call.excinfo is None else call.excinfo.value)
     if report.failed:
         from . import bundles
 

@@ -86,6 +86,7 @@ class Trips:
         self._cargo.load(value)
         self._worker = self._lease.start_worker()
         self._messages.clear()
+        self._worker.consumer.unread.clear()
         self._header, self._unlocks = [], 0
         with self._observed():
             try:

@@ -81,6 +81,7 @@ LAYERS: Final[dict[int, tuple[str, ...]]] = {
             "activity",
             "commands",
             "task_signals",
+            "observing",
             "database_tables",
             "beat",
             "footprint",

@@ -13,6 +13,7 @@ from kombu import serialization
 from ..capabilities import Capability
 from ..celery_release import celery_release
 from ..elsewhere import Reading, read_elsewhere
+from ..errors import Unsupported
 from ..lease import Lease
 from ..spec import Held
 from ..timeline import Observation
@@ -31,7 +32,12 @@ def assert_same_everywhere(lease: Lease, subject: Subject, result: Any, timeout:
     task_id = known_task_id(result, lease)
     verdict = lease.spec.verdict(Capability.ANY_READER)
     if not verdict:
-        raise failed(f"no other process can read {subject.short(task_id)}", [("reason", verdict.reason)])
+        raise lease.unsupported(
+            Unsupported(
+                f"assert_same_everywhere() is not possible on {lease.spec.name}: {verdict.reason}",
+                remedy='@pytest.mark.backend_requires("any-reader")',
+            )
+        )
     stored = must_end(lease, subject, task_id, timeout)[-1]
     enter = lease.spec.enter and partial(lease.spec.enter, lease.service, lease.namespace)
     read = read_elsewhere(lease.app, task_id, enter, max(timeout, START_SECONDS))

@@ -87,6 +87,7 @@ def assert_cleaned_up(lease: Lease, subject: Subject, expired: Sequence[Any], ke
             "assert_cleaned_up() was given no results; type: assert_cleaned_up(expired=[result])"
         )
     for result in [*expired, *kept]:
+        task_id_of(result, lease)  # says what is wrong with it
         _check_was_stored(lease, subject, result, "can be cleaned up")
     held = {one.task_id for one in lease.probe.stored()}
     rows = [
@@ -99,7 +100,7 @@ def assert_cleaned_up(lease: Lease, subject: Subject, expired: Sequence[Any], ke
         *(
             ("not kept", _short(each, lease))
             for result in kept
-            for each in task_ids_of(result)
+            for each in [*task_ids_of(result), *_saved(result, lease)]
             if each not in held
         ),
     ]
@@ -107,6 +108,12 @@ def assert_cleaned_up(lease: Lease, subject: Subject, expired: Sequence[Any], ke
         raise failed(
             f"{len(rows)} of these results on {subject} are not where they should be", rows[:_LISTED]
         )
+
+
+def _saved(result: Any, lease: Lease) -> list[str]:
+    """The id of a group that was saved: it has a record of its own."""
+    saved = {call.group_id for call in lease.recorder.group_calls if call.name == "save_group"}
+    return [each for each in ids_of(result) if each in saved]
 
 
 def _short(task_id: str, lease: Lease) -> str:
@@ -130,7 +137,7 @@ def assert_no_leftovers(lease: Lease, subject: Subject, ignore: Sequence[str], b
     found = [
         (kind, text)
         for kind, task_id, text in leftovers(lease, backends)
-        if not {kind, task_id} & set(ignore)
+        if kind not in ignore and (not task_id or task_id not in ignore)
     ]
     if found:
         things = "leftover" if len(found) == 1 else "leftovers"

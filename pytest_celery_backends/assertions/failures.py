@@ -27,8 +27,9 @@ def assert_raises_in_task(
     """Assert that a task failed with an exception that comes back as it was raised; gives what comes back."""
     task_id = known_task_id(result, lease)
     timeline = must_end(lease, subject, task_id, timeout)
-    raised = timeline[-1].value
-    if timeline[-1].state != states.FAILURE:
+    last = [seen for seen in timeline if not seen.error][-1]
+    raised = last.value
+    if last.state != states.FAILURE:
         wanted = expected.__qualname__
         raise failed(f"task {subject.short(task_id)} did not raise {wanted}", [("observed", str(timeline))])
     handle = result if hasattr(result, "get") else lease.app.AsyncResult(task_id)

@@ -45,6 +45,8 @@ def assert_group_complete(lease: Lease, subject: Subject, result: Any, timeout: 
 def _members(result: Any) -> list[Any]:
     if not hasattr(result, "results"):
         raise failed(f"{result!r} is no group", [("takes", "a GroupResult: what group(...).delay() gives")])
+    if not result.results:
+        raise failed(f"group {result.id} has no members", [("takes", "a group of one task or more")])
     return list(result.results)
 
 

@@ -48,7 +48,7 @@ def _overwritten(lease: Lease, timeline: Timeline, wanted: tuple[str, ...]) -> l
         return []
     held = lease.held_state(timeline.task_id)
     later = lease.recorder.seen(timeline.task_id).states  # it may have gone on meanwhile
-    is_kept = held == final or held in later[later.index(final) :]
+    is_kept = held == final or (final in later and held in later[later.index(final) :])
     return [] if is_kept else [("store holds", held or "nothing")]
 
 

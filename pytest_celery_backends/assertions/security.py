@@ -111,6 +111,14 @@ def _payloads(token: str) -> tuple[Any, ...]:
     return Canary(token), {"planted": token}
 
 
+def _unplanted(serializer: str) -> AssertionError:
+    """What never arrived was not refused."""
+    return failed(
+        f"it cannot be told whether {serializer} is refused",
+        [("planted", "nothing: the serializer carries neither code nor {'planted': '...'}")],
+    )
+
+
 def _attack_store(lease: Lease, attacker: Celery, serializer: str, timeout: float) -> Attack:
     task_id, token, app = str(uuid4()), uuid4().hex, lease.app
     with app.producer_pool.acquire(block=True) as producer:
@@ -122,6 +130,8 @@ def _attack_store(lease: Lease, attacker: Celery, serializer: str, timeout: floa
         with suppress(EncodeError, TypeError):
             attacker.backend.store_result(task_id, payload, states.SUCCESS, request=request)
             break
+    else:
+        raise _unplanted(serializer)
     try:
         return Attack(token=token, seen=f"SUCCESS: {_read(lease, task_id, timeout)!r}")
     except Exception as error:  # a reader that refuses raises what its serializer likes
@@ -158,6 +168,8 @@ def _attack_worker(lease: Lease, attacker: Celery, serializer: str, timeout: flo
         with suppress(EncodeError, TypeError):
             attacker.send_task(_TASK, args=[payload], serializer=serializer, ignore_result=True)
             break
+    else:
+        raise _unplanted(serializer)
     if not worker.wait_until(lambda: worker.is_idle, timeout):
         raise WaitTimeout(
             f"the worker was not idle within {timeout:g} s after it was sent {serializer}",

@@ -171,7 +171,7 @@ def assert_revoked(lease: Lease, subject: Subject, result: Any, timeout: float) 
     """Assert that a task ended as REVOKED, and that the store says so."""
     task_id = known_task_id(result, lease)
     timeline = must_end(lease, subject, task_id, timeout)
-    if timeline[-1].state != states.REVOKED:
+    if timeline.states[-1:] != [states.REVOKED]:
         raise failed(f"task {subject.short(task_id)} was not revoked", [("observed", str(timeline))])
     check_kept(lease, subject, timeline, states.REVOKED)
 

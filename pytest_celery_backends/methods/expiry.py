@@ -31,7 +31,8 @@ class ExpiryMethods(Handle):
 
         Two copies of the record are made, *tolerance* seconds younger and older than *after*: the server has to
         drop one of them by its time to live, or ``celery.backend_cleanup`` to remove it, and the other has to
-        stay. Of a result that is a message the reply queue's ``x-expires`` is compared. The result itself stays.
+        stay. Of a result that is a message the reply queue's ``x-expires`` is compared. The result itself stays;
+        other results of the test whose time is over go with that cleanup.
 
         *result* is an AsyncResult or a task id, whose end is waited for; a GroupResult: its own record and those of
         its members; or an entry of ``stored()``, as of a chord's counter, or of a task that runs.
@@ -46,7 +47,10 @@ class ExpiryMethods(Handle):
         expiry.assert_never_expires(self._lease, self._subject, result)
 
     def expires_in(self, result: Any) -> float | None:
-        """The seconds until a result goes, None where nothing removes it; of a group, until the first part goes."""
+        """The seconds until a result goes, None where nothing removes it; of a group, until the first part goes.
+
+        A message goes with its queue, and that does not go while somebody listens to it: None then as well.
+        """
         return expiry.expires_in(self._lease, self._subject, result)
 
     def assert_nothing_outlives(self, period: float | timedelta, *, ignore: Sequence[str] = ()) -> None:

@@ -125,7 +125,8 @@ class Handle:
                 log=activity.stacks(worker),
                 remedy="result_worker.drain(timeout=60)  # before the round trip",
             )
-        yield lease
+        with lease.observing.paused():
+            yield lease
 
     def __repr__(self) -> str:
         return f"<ResultBackend {self._subject} ({self.provider})>"

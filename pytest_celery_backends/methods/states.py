@@ -74,8 +74,13 @@ class StateMethods(Handle):
     def assert_same_everywhere(self, result: Any, *, timeout: float = DEFAULT_TIMEOUT) -> None:
         """Assert that a fresh process, which has only the configuration, reads what the worker stored.
 
-        And that the store holds it, out of band: state, value with the types of its parts, and traceback. What
-        the serializer makes of a value (a tuple is a list in JSON) is the same value.
+        And that the store holds it, out of band. State and value are compared, with the types of its parts, and
+        the traceback that the process reads. What the serializer makes of a value (a tuple is a list in JSON) is the
+        same value.
+
+        Raises:
+            AssertionError: they differ; shows all three.
+            Unsupported: no other process can read this backend's results.
         """
         agreement.assert_same_everywhere(self._lease, self._subject, result, timeout)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Final
 #: What a file's name may be made of, and how long it may be.
 _STRANGE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST: Final = 150
+#: A case of a test that stays what it is.
+_PLAIN: Final = re.compile(r"[\w.:-]*]?", re.ASCII)
 
 
 def directory_name(nodeid: str) -> str:
@@ -17,8 +20,16 @@ def directory_name(nodeid: str) -> str:
 
     >>> directory_name("tests/test_shop.py::test_total[redis:7.2-1]")
     'tests-test_shop.py-test_total-redis-7.2-1'
+    >>> directory_name("test_shop.py::test_total[redis-a/b]")
+    'test_shop.py-test_total-redis-a-b-694355d8'
     """
-    return _STRANGE.sub("-", nodeid).strip("-.")[-_LONGEST:]
+    name = _STRANGE.sub("-", nodeid).strip("-.")
+    module, _, case = nodeid.partition("[")
+    if len(name) <= _LONGEST and not re.search(r"[^\w./:-]", module, re.ASCII) and _PLAIN.fullmatch(case):
+        return name
+    # another test may have the same name once what is strange in both has gone
+    digest = hashlib.sha256(nodeid.encode("utf-8", "backslashreplace")).hexdigest()[:8]
+    return f"{name[-(_LONGEST - len(digest) - 1) :]}-{digest}"
 
 
 def write_bundle(directory: Path, nodeid: str, files: Mapping[str, str]) -> Path:

@@ -10,7 +10,7 @@ from .literals import Literals, NotWritable
 from .servers import Start
 
 #: Settings that lead to the test's own server and namespace, or say how tasks run.
-_NOT_TAKEN: Final = ("broker_", "worker_", "beat_", "task_", "imports", "include", "result_backend")
+_NOT_TAKEN: Final = ("broker_", "worker_", "beat_", "task_", "imports", "include", "result_backend_transport")
 
 _HEAD: Final = '''\
 """The calls of one test on its result backend. To run it: pip install celery=={version} and the driver, then
@@ -97,7 +97,7 @@ def script(
     taken = [
         f"    {name}={literals.source(value)},"
         for name, value in sorted({**settings, **start.settings}.items())
-        if not name.startswith(_NOT_TAKEN) and _is_writable(value) and not _is_secret(value, name)
+        if _is_taken(name) and _is_writable(value) and not _is_secret(value, name)
     ]
     modules = [each for each in ("sys", "tempfile") if f"{each}." in start.url]
     how = [*([start.command + " &"] if start.command else []), "python reproduce.py"]
@@ -119,6 +119,10 @@ def _arguments(literals: Literals, name: str, given: Mapping[str, Any]) -> list[
     while given[names[-1]] is None:
         names.pop()
     return [literals.source(given[each]) for each in names]
+
+
+def _is_taken(name: str) -> bool:
+    return name != "result_backend" and not name.startswith(_NOT_TAKEN)
 
 
 def _is_secret(value: Any, name: str) -> bool:

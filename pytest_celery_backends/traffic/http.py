@@ -29,7 +29,8 @@ def watching(target: Target, log: Log) -> Iterator[None]:
         return request(connection, method, url, *args, **kwargs)
 
     def observed_header(connection: Any, name: Any, *values: Any) -> Any:
-        if str(name).lower() == "x-amz-target":  # DynamoDB's operations all have one address
+        # DynamoDB's operations all have one address; a request that began before the recording is none of it
+        if str(name).lower() == "x-amz-target" and id(connection) in begun:
             begun[id(connection)] += f" {_text(values[0]).rpartition('.')[2]}"
         return header(connection, name, *values)
 

@@ -285,3 +285,23 @@ def test_beat_does_not_clean_up(settings: dict[str, Any], reason: str, tmp_path:
 @pytest.mark.backends("sqlite")
 def test_beat_of_the_app_in_a_test(result_app: Celery) -> None:
     assert beat_schedule_has_cleanup(result_app).result_expires == HOUR
+
+
+@pytest.mark.backends("redis", "sqlite")
+def test_a_saved_group_is_kept_with_its_own_record(add: Any, result_backend: ResultBackend) -> None:
+    result = group(add.s(n, n) for n in range(2))()
+    for member in result:
+        result_backend.wait_for(member, "SUCCESS")
+    result_backend.assert_cleaned_up(kept=[result])
+    result.save()
+    result_backend.assert_cleaned_up(kept=[result])
+    result.delete()
+    with pytest.raises(AssertionError) as caught:
+        result_backend.assert_cleaned_up(kept=[result])
+    assert said(caught, result_backend, result).splitlines()[1].startswith("  not kept: ")
+
+
+@pytest.mark.backends("memory")
+def test_what_is_no_result_was_not_cleaned_up(result_backend: ResultBackend) -> None:
+    with pytest.raises(AssertionError, match="None is no result"):
+        result_backend.assert_cleaned_up(expired=[None])

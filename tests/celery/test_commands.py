@@ -7,12 +7,14 @@ import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 from celery import Celery, group
+from celery.exceptions import TimeoutError as GaveUp
 
 from pytest_celery_backends import ResultBackend, ResultWorker
 from pytest_celery_backends.commands import Commands
@@ -313,3 +315,12 @@ def test_nothing_stays_replaced(ended: Any, result_backend: ResultBackend, resul
     with result_backend.commands():
         pass
     assert [dict(vars(kind)) for kind in kinds] == before
+
+
+@pytest.mark.backends("sqlite")
+def test_a_get_that_polls_is_caught(result_backend: ResultBackend, result_app: Any) -> None:
+    """What another process stores wakes nobody here."""
+    waiting = result_app.AsyncResult("of-another-process")
+    with pytest.raises(AssertionError) as caught, result_backend.assert_max_commands(3), suppress(GaveUp):
+        waiting.get(timeout=0.5, interval=0.01)
+    assert re.match(r"\d+ round trips to sqlite [\d.]+, not 3 at most\n", str(caught.value))

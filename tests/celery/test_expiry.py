@@ -69,6 +69,12 @@ def test_nought_is_at_once_in_a_database_that_is_cleaned_up(
     )
 
 
+@pytest.mark.backends("postgres", "sqlite")
+@pytest.mark.celery(result_expires=0)
+def test_what_goes_at_once_is_kept_at_no_age(stored: Any, result_backend: ResultBackend) -> None:
+    result_backend.assert_expires(stored, after=0)
+
+
 @pytest.mark.backends(*EXPIRING)
 @pytest.mark.celery(result_expires=HOUR)
 def test_what_goes_does_not_stay(stored: Any, result_backend: ResultBackend) -> None:

@@ -10,7 +10,7 @@ import pytest
 from messages import said
 from odd_values import Forgetful, Liar, OutOfStock, Quarrelsome, registered
 
-from pytest_celery_backends import Capability, ResultBackend, RoundTrip
+from pytest_celery_backends import Capability, ResultBackend, ResultWorker, RoundTrip
 from pytest_celery_backends.celery_release import celery_release
 from pytest_celery_backends.roads import ROADS
 
@@ -412,3 +412,25 @@ def test_several_tasks_share_no_id(result_backend: ResultBackend) -> None:
 def test_a_trip_is_data() -> None:
     trip = RoundTrip(value=1, via="result", serializer="json", outcome="same", came_back=1)
     assert (trip.saved, trip.error, trip.rejected_at) == (0, "", "")
+
+
+@pytest.mark.backends("memory", "sqlite")
+def test_a_round_trip_in_between_is_none_of_the_tests_tasks(
+    add: Any, result_backend: ResultBackend, result_worker: ResultWorker
+) -> None:
+    result = add.delay(1, 1)
+    result_backend.wait_for(result, "SUCCESS")
+    assert result_backend.round_trip({"a": 1}).outcome == "same"
+    recorder = result_backend._lease.recorder
+    assert [timeline.task_id for timeline in recorder.timelines()] == [result.id]
+    assert recorder.unfinished() == []
+    again = add.delay(2, 2)
+    result_backend.assert_transitions(again, "SUCCESS")
+
+
+@pytest.mark.backends("memory")
+def test_what_could_not_be_read_before_says_nothing_of_the_next_value(result_backend: ResultBackend) -> None:
+    options: Any = {"via": "argument", "serializer": "json", "task_id": "fixed"}
+    unreadable = {"__type__": "zzz", "__value__": 1}
+    assert result_backend.round_trip(unreadable, **options).rejected_at == "worker"
+    assert result_backend.round_trip(1, **options).outcome == "same"

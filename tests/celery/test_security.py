@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from backend_names import EVERY
 from celery import Celery
+from kombu.serialization import registry
 from messages import said
 
 from pytest_celery_backends import ResultBackend
@@ -148,3 +150,31 @@ def test_nothing_is_left_of_an_attack(result_backend: ResultBackend, result_app:
 def test_mistakes_are_told_in_words(result_backend: ResultBackend, ask: Any, message: str) -> None:
     with pytest.raises((AssertionError, ValueError), match=re.escape(message)):
         ask(result_backend)
+
+
+@pytest.fixture
+def a_serializer_of_nothing() -> Iterator[str]:
+    """One that an app may accept, and that takes no payload."""
+
+    def dumps(value: Any) -> bytes:
+        if value:
+            raise TypeError("flat")
+        return b""
+
+    registry.register("flat", dumps, lambda raw: {}, content_type="application/x-flat")
+    yield "flat"
+    registry.unregister("flat")
+
+
+@pytest.mark.backends("memory")
+@pytest.mark.parametrize("where", ["results", "tasks"])
+def test_what_was_never_planted_was_not_refused(
+    a_serializer_of_nothing: str, result_backend: ResultBackend, result_app: Celery, where: Any
+) -> None:
+    result_app.conf.accept_content = result_app.conf.result_accept_content = ["json", "flat"]
+    with pytest.raises(AssertionError) as caught:
+        result_backend.assert_refuses_content(a_serializer_of_nothing, of=where)
+    assert str(caught.value) == (
+        "it cannot be told whether flat is refused\n"
+        "  planted: nothing: the serializer carries neither code nor {'planted': '...'}"
+    )

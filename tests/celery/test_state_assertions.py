@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from celery import Celery, chord, group
-from celery.exceptions import Ignore
+from celery.exceptions import BackendStoreError, Ignore
 from messages import said
 
 from pytest_celery_backends import ResultBackend, ResultWorker, WaitTimeout, times
@@ -746,3 +746,49 @@ def test_a_chord_whose_body_ran_again(add: Any, total: Any, result_backend: Resu
     assert said(caught, result_backend, result).splitlines()[0] == (
         "the body of chord <task> on <backend> ended 3 times"
     )
+
+
+@pytest.mark.backends("memory")
+def test_a_group_of_nothing_is_not_complete(result_backend: ResultBackend, result_app: Any) -> None:
+    nothing = result_app.GroupResult("g1", [])
+    with pytest.raises(AssertionError) as caught:
+        result_backend.assert_group_complete(nothing)
+    assert str(caught.value) == "group g1 has no members\n  takes: a group of one task or more"
+
+
+@pytest.mark.backends("memory")
+def test_what_the_store_refused_is_not_how_a_task_ended(
+    add: Any, result_backend: ResultBackend, result_app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = add.delay(1, 1)
+    result_backend.wait_for(result, "SUCCESS")
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(result_app.backend, "_store_result", refuse)
+    with pytest.raises((OSError, BackendStoreError)):
+        result_app.backend.store_result(result.id, None, "REVOKED")
+    with pytest.raises(AssertionError) as caught:
+        result_backend.assert_revoked(result)
+    assert said(caught, result_backend, result).splitlines()[0] == "task <task> on <backend> was not revoked"
+
+
+@pytest.mark.backends("memory")
+def test_what_could_not_be_forgotten_has_to_be_there(
+    add: Any, result_backend: ResultBackend, result_app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = add.delay(1, 1)
+    result_backend.wait_for(result, "SUCCESS")
+
+    def refuse(task_id: str) -> None:
+        raise OSError("gone away")
+
+    monkeypatch.setattr(result_app.backend, "_forget", refuse)
+    with pytest.raises(OSError, match="gone away"):
+        result.forget()
+    result_backend.assert_transitions(result, ..., "SUCCESS")
+    result_backend._lease.probe.remove(result.id)
+    with pytest.raises(AssertionError) as caught:
+        result_backend.assert_transitions(result, ..., "SUCCESS")
+    assert said(caught, result_backend, result).splitlines()[-1] == "  store holds: nothing"

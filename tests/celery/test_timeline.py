@@ -237,8 +237,7 @@ def test_the_backend_gets_the_same_calls_with_and_without(
     observed = list(calls)
     calls.clear()
     lease = result_backend._lease
-    lease.recorder.unwatch()
-    lease._signals.disconnect()
+    lease.observing.end()
     scenario(add, result_worker)
     assert calls == observed
     assert calls
@@ -247,11 +246,11 @@ def test_the_backend_gets_the_same_calls_with_and_without(
 @pytest.mark.backends("redis", "memory")
 def test_everything_is_put_back(add: Any, result_backend: ResultBackend, result_app: Celery) -> None:
     lease = result_backend._lease
-    heard = [signal for signal, _ in lease._signals._heard]
+    heard = [signals.before_task_publish, *(signal for signal, _ in lease.observing._signals._heard)]
     before = [len(signal.receivers) for signal in heard]
-    lease._signals.disconnect()
+    lease.observing.end()
     assert [len(signal.receivers) for signal in heard] == [number - 1 for number in before]
-    lease._signals.connect()
+    lease.observing.begin()
     assert signals.task_received in heard
 
 

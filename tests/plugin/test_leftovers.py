@@ -55,6 +55,37 @@ def test_what_a_passed_test_may_leave(
         )
 
 
+BESIDE = """
+import threading
+import pytest
+
+@pytest.fixture
+def end():
+    end = threading.Event()
+    yield end
+    end.set()
+
+@pytest.mark.backends("memory")
+def test_leaves_a_thread(result_backend, end):
+    threading.Thread(target=end.wait, name="poller", daemon=False).start()
+
+@pytest.mark.backends("memory")
+def test_leaves_a_message(result_worker):
+    @result_worker.task(name="later", ignore_result=True)
+    def later():
+        pass
+    later.apply_async(countdown=300)
+"""
+
+
+@pytest.mark.parametrize(("policy", "failed"), [("fail", 2), ("fail except thread", 1)])
+def test_what_belongs_to_no_task_is_left_too(
+    pytester: pytest.Pytester, run_tests: RunTests, policy: str, failed: int
+) -> None:
+    pytester.makeini(f"[pytest]\ncelery_backends_leftovers = {policy}\n")
+    run_tests(BESIDE).assert_outcomes(passed=2 - failed, failed=failed)
+
+
 @pytest.mark.parametrize(
     ("policy", "problem"),
     [

@@ -52,3 +52,17 @@ def test_what_a_backend_lacks_makes_a_test_unsupported(
         ]
     )
     assert result.ret == 0
+
+
+def test_a_failure_that_is_about_something_else_is_one(run_tests: RunTests) -> None:
+    tests = """
+import pytest
+
+@pytest.mark.backends("memory")
+def test_fails_on_its_own(result_backend, result_app):
+    result_app.backend.store_result("t1", 1, "SUCCESS")
+    with pytest.raises(Exception, match="not possible on memory"):
+        result_backend.assert_expires("t1", after=5)
+    raise TypeError("Unsupported operand")
+"""
+    run_tests(tests).assert_outcomes(failed=1)

@@ -217,6 +217,10 @@ def test_nor_is_that_of_a_server_given_by_url(run: Run, tmp_path: Path) -> None:
         ran = run(given, "-vv", "-l", "--tb=long", *REPORTS, backends="redis")
         assert ran.returncode == pytest.ExitCode.TESTS_FAILED, ran.stdout + ran.stderr
         assert _leaks(_passwords(tmp_path), ran, tmp_path) == []
+        by_ini = run("-o", f"celery_backends_url=redis={url}", "-vv", *REPORTS, backends="redis")
+        assert by_ini.returncode == pytest.ExitCode.TESTS_FAILED, by_ini.stdout + by_ini.stderr
+        assert "-o 'celery_backends_url=redis=redis://:***@" in by_ini.stdout
+        assert _leaks(_passwords(tmp_path), by_ini, tmp_path) == []
         listed = run(given, "--celery-backends-list", backends="redis")
         assert re.search(r"redis +redis:// .*\(external: redis://:\*\*\*@127.0.0.1:\d+/0\)", listed.stdout)
         assert _leaks({password}, listed, tmp_path) == []

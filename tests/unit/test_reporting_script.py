@@ -27,9 +27,11 @@ class OutOfStock(LookupError):
 
 
 def test_settings_of_results_are_taken_over_and_those_of_tasks_are_not() -> None:
-    text = written(result_expires=60, task_routes={"a": "b"}, broker_url="memory://", result_backend="x")
+    of_tasks = {"task_routes": {"a": "b"}, "broker_url": "memory://", "result_backend": "x"}
+    text = written(result_expires=60, result_backend_max_retries=3, **of_tasks)
     assert "    result_expires=60," in text
-    assert not any(name in text for name in ("task_routes", "broker_url", "result_backend"))
+    assert "    result_backend_max_retries=3," in text
+    assert not any(name in text for name in ("task_routes", "broker_url", "result_backend="))
 
 
 def test_no_secret_is_taken_over() -> None:
