@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .capabilities import Verdict as Verdict
     from .capabilities import no as no
     from .capabilities import not_yet as not_yet
+    from .checks import check as check
+    from .checks import except_on as except_on
     from .conflicts import Conflict as Conflict
     from .errors import BackendsError as BackendsError
     from .errors import WaitTimeout as WaitTimeout
@@ -40,6 +42,7 @@ _HOMES: Final = {
     "assertions.limits": ("SizeLimit",),
     "assertions.table": ("RoundTripTable",),
     "capabilities": ("YES", "Capability", "Verdict", "no", "not_yet"),
+    "checks": ("check", "except_on"),
     "conflicts": ("Conflict",),
     "errors": ("BackendsError", "WaitTimeout"),
     "faults": ("fail_over",),

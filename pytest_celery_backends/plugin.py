@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from fnmatch import fnmatch
+from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
     from .options import Options
     from .run import Run
 
-pytest.register_assert_rewrite("pytest_celery_backends.assertions")
+pytest.register_assert_rewrite("pytest_celery_backends.assertions", "pytest_celery_backends.conformance")
+
+#: The conformance kit; its modules are not called as pytest would have tests called.
+KIT: Final = Path(__file__).parent / "conformance"
+CHECKS: Final = f"{__package__}.conformance."
 
 #: What ``markers.described()`` gives; written down, for every run needs the lines and few need the module.
 MARKERS: Final = (
@@ -107,8 +113,20 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"celery backends: {config.stash[OPTIONS].described()}"
 
 
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    if file_path.parent != KIT or file_path.suffix != ".py" or not parent.session.isinitpath(KIT):
+        return None
+    if any(fnmatch(file_path.name, pattern) for pattern in parent.config.getini("python_files")):
+        return None  # pytest takes it for tests by itself
+    return pytest.Module.from_parent(parent, path=file_path)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:
+    if isinstance(obj, type) and any(each.__module__.startswith(CHECKS) for each in obj.__mro__):
+        from . import check_hooks
+
+        check_hooks.register(collector.config)
     if _may_be_marked(collector, obj):
         from .activation import activate
 

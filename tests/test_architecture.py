@@ -24,6 +24,7 @@ LAYERS: Final[dict[int, tuple[str, ...]]] = {
     1: (
         *(
             "spec",
+            "checks",
             "periods",
             "canary",
             "round_trips",
@@ -106,6 +107,7 @@ LAYERS: Final[dict[int, tuple[str, ...]]] = {
         "starting",
         "xdist",
         "run_hooks",
+        "check_hooks",
         "plugin",
     ),
     7: ("conformance", "conformance.*"),
@@ -258,9 +260,9 @@ def test_the_lowest_layer_needs_the_standard_library_only() -> None:
     assert told((m, each) for m, each in lowest if each.target not in sys.stdlib_module_names) == []
 
 
-def test_celery_is_imported_at_the_top_in_layer_4_only() -> None:
+def test_celery_is_imported_at_the_top_in_layer_4_and_the_kit_only() -> None:
     early = ((m, each) for m, each in all_imports() if not (each.own or each.in_function or each.for_types))
-    assert told((m, each) for m, each in early if each.target in CELERY and layer_of(m) != 4) == []
+    assert told((m, each) for m, each in early if each.target in CELERY and layer_of(m) not in (4, 7)) == []
 
 
 def test_pytest_is_imported_at_the_top_in_layer_6_only() -> None:

@@ -1,0 +1,51 @@
+"""What checks are given beside ``result_backend``, ``result_app`` and ``result_worker``."""
+
+from __future__ import annotations
+
+import pytest
+from celery import Celery
+from celery.result import AsyncResult
+
+from .. import ResultBackend, ResultWorker
+from .limits import until
+from .tasks import CheckTasks
+
+
+@pytest.fixture
+def check_tasks(result_worker: ResultWorker) -> CheckTasks:
+    """The tasks of ``tasks.py``, by name."""
+    return CheckTasks(result_worker)
+
+
+@pytest.fixture
+def check_waiting(check_tasks: CheckTasks, result_backend: ResultBackend) -> AsyncResult:
+    """A result whose task the worker has, and does not run during the check."""
+    result = check_tasks.add.apply_async((1, 1), countdown=300)
+
+    def is_received() -> bool:
+        return any(one.kind == "received" for one in result_backend.timeline(result).events)
+
+    until(is_received, "task received")
+    return result
+
+
+@pytest.fixture
+def check_done(check_tasks: CheckTasks, result_worker: ResultWorker) -> AsyncResult:
+    """A result that nobody has read yet, of a task that has succeeded with 4."""
+    result = check_tasks.add.delay(2, 2)
+    result_worker.drain()
+    return result
+
+
+@pytest.fixture
+def check_failed(check_tasks: CheckTasks, result_worker: ResultWorker) -> AsyncResult:
+    """A result that nobody has read yet, of a task that has raised ``ValueError("boom")``."""
+    result = check_tasks.refuse.delay("boom")
+    result_worker.drain()
+    return result
+
+
+@pytest.fixture
+def check_unknown(result_app: Celery) -> AsyncResult:
+    """A result of an id that was never sent."""
+    return AsyncResult("never-sent", app=result_app)

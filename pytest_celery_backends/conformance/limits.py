@@ -1,0 +1,19 @@
+"""How long checks wait, and for what."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+#: Seconds for what takes milliseconds, on a machine that has other things to do.
+LIMIT = 5.0
+#: Seconds for an answer that is already there, and for being sure that none comes.
+SHORT = 0.2
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for a condition that nothing wakes us for; fails after ``LIMIT`` seconds, saying what never came."""
+    end = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < end, f"no {what} within {LIMIT:g} s"
+        time.sleep(0.001)

@@ -1,0 +1,57 @@
+"""A plugin for a run of the kit's checks, each on the backends that have to fail it and on the same ones whole."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pytest_celery_backends.conformance.limits as limits
+import pytest_celery_backends.timeline as timeline
+from pytest_celery_backends import Registry
+
+#: What never comes is not waited for as long as on a backend that somebody uses.
+limits.LIMIT = 1.0
+timeline.DEFAULT_TIMEOUT = 1.0
+
+import breaking  # noqa: E402
+
+import pytest_celery_backends.conformance as kit  # noqa: E402
+from pytest_celery_backends.checks import check_of  # noqa: E402
+
+importlib.import_module("broken")  # fills the table
+
+#: The file that is told which checks there are, and what has to kill them.
+FILE = "CONFORMANCE_KILLERS"
+
+
+def pytest_celery_backends_register(registry: Registry) -> None:
+    breaking.register(registry)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    names = dict(checks())
+    for name, function in names.items():
+        killers = [each for each in breaking.TABLE if name in each.kills]
+        whole = dict.fromkeys(each.whole for each in killers)
+        pytest.mark.backends(*whole, *(each.name for each in killers), *([] if killers else ["memory"]))(
+            function
+        )
+    table = [{"name": each.name, "whole": each.whole, "kills": each.kills} for each in breaking.TABLE]
+    if not hasattr(config, "workerinput"):
+        Path(os.environ[FILE]).write_text(json.dumps({"checks": list(names), "table": table}))
+
+
+def checks() -> Iterator[tuple[str, Any]]:
+    """Every check of the kit by its name."""
+    for name in kit.__all__:
+        cls = getattr(kit, name)
+        if isinstance(cls, type):
+            for test, function in vars(cls).items():
+                if check_of(function):
+                    yield f"{name}::{test}", function
