@@ -14,7 +14,12 @@ from .. import check as check
 from .. import except_on as except_on
 
 #: A module for each topic, with one class of checks: ``states`` has TestStates, ``connection_loss`` TestConnectionLoss.
-TOPICS: Final = ("states",)
+TOPICS: Final = (
+    "states",
+    "groups",
+    "chords",
+    "chord_errors",
+)
 
 _HOMES: Final = {"Test" + topic.title().replace("_", ""): topic for topic in TOPICS}
 
