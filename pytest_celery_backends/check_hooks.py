@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any, Final
 
 import pytest
 
+from . import check_limits
+from .activation import choice_of
 from .checks import check_of
+from .selection import Choice
+
+PATIENCE: Final[pytest.StashKey[check_limits.Patience]] = pytest.StashKey()
 
 #: Where the fixtures of checks are: they are found beside the kit, and where a class was imported by name.
 FIXTURES: Final = "pytest_celery_backends.conformance.fixtures"
@@ -37,3 +42,48 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     if check_of(getattr(item, "obj", None)) is not None:
         # the outermost marker: what a check sets for itself wins
         item.add_marker(pytest.mark.celery(**PLAIN), append=True)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
+    if (choice := _choice_of_check(item)) is None:
+        return (yield)
+    why_not = _patience(item.config).why_not(str(choice))
+    if why_not:
+        pytest.fail(f"not run on {choice}: {why_not}", pytrace=False)
+    with check_limits.limited(f"what {item.name} needs", check_limits.LIMIT):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    if _choice_of_check(item) is None:
+        return (yield)
+    with check_limits.limited(item.name, check_limits.LIMIT):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+    if _choice_of_check(item) is None:
+        return (yield)
+    with check_limits.limited(f"putting back what {item.name} had", check_limits.LIMIT):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    choice = _choice_of_check(item)
+    if choice is not None and (report.failed or report.when == "call"):
+        _patience(item.config).note(str(choice), item.name, report.duration, failed=report.failed)
+    return report
+
+
+def _choice_of_check(item: pytest.Item) -> Choice | None:
+    """The backend that a check runs on; None for other tests."""
+    return choice_of(item) if check_of(getattr(item, "obj", None)) is not None else None
+
+
+def _patience(config: pytest.Config) -> check_limits.Patience:
+    return config.stash.setdefault(PATIENCE, check_limits.Patience())

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import pytest
 
 from .activation import choice_of, is_foreign
+from .checks import check_of
 from .errors import Unavailable
 from .spec import BackendSpec
 from .stash import LEASE, OPTIONS, SERVER, UNAVAILABLE, UNSUPPORTED
@@ -122,6 +123,10 @@ def mark_report(item: pytest.Item, report: pytest.TestReport, raised: BaseExcept
         "seconds": report.duration,
         "server": item.stash.get(SERVER, ""),
     }
+    if check_of(getattr(item, "obj", None)) is not None:
+        from .verdicts import described
+
+        data["check"] = described(item)
     setattr(report, ATTRIBUTE, data)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from . import activation, outcomes
+from .checks import check_of
 from .masking import compared
 from .stash import RUN, is_ours
 
@@ -86,6 +87,10 @@ def pytest_runtest_makereport(
 
         failures.add_sections(item, call.when, call.excinfo.value)
     report = yield
+    if check_of(getattr(item, "obj", None)) is not None:
+        from . import verdicts
+
+        verdicts.judge(item, report)
     outcomes.mark_report(item, report, None if call.excinfo is None else call.excinfo.value)
     if report.failed:
         from . import bundles

@@ -180,6 +180,7 @@ class BackendSpec:
         is_shared: whether one server serves several processes at a time, each in namespaces of its own.
         not_verified: why no test of ours ever ran on it; empty where they do.
         limits: what the backend cannot do; everything else it is expected to do.
+        checks: single checks of the conformance kit that do not hold, by name: ``no`` or ``not_yet``.
     """
 
     name: str
@@ -199,6 +200,7 @@ class BackendSpec:
     is_shared: bool = True
     not_verified: str = ""
     limits: Mapping[Capability, Verdict] = field(default_factory=dict)
+    checks: Mapping[str, Verdict] = field(default_factory=dict)
 
     def verdict(self, capability: Capability) -> Verdict:
         """Whether the backend has a capability; undeclared means yes, so that a lack is loud."""

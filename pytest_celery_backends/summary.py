@@ -75,6 +75,8 @@ class Summary:
             terminalreporter.write_line(f"celery backends: left running: {kept.pop(0)}")
         if not self._outcomes:
             return
+        from .reporting import conformance
+
         matrix = self.matrix()
         if len(matrix.backends) > 1:
             self._write_table(terminalreporter, matrix)
@@ -83,6 +85,8 @@ class Summary:
                 terminalreporter.write_line(f"celery backends: {line}")
             for note in matrix.notes:
                 terminalreporter.write_line(f"celery backends: {note}")
+        for line in conformance.summary(matrix):
+            terminalreporter.write_line(line)
         for line in dict.fromkeys([*(f"wrote {file}" for file in self._report_files), *self._bundles]):
             terminalreporter.write_line(f"celery backends: {line}")
 

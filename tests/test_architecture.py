@@ -108,6 +108,8 @@ LAYERS: Final[dict[int, tuple[str, ...]]] = {
         "xdist",
         "run_hooks",
         "check_hooks",
+        "check_limits",
+        "verdicts",
         "plugin",
     ),
     7: ("conformance", "conformance.*"),

@@ -59,6 +59,11 @@ class Handle:
         return self._given.spec.name
 
     @property
+    def subject(self) -> str:
+        """The backend as messages name it: "redis 8.0.2", or "redis (Valkey 9.1.2)" where another product answers."""
+        return str(self._subject)
+
+    @property
     def version(self) -> str:
         """The server's real version, as it says itself."""
         return self.service.version

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from . import conformance
 from .matrix import WORST_FIRST, Matrix, Outcome, Row
 
 #: Changes when a reader of the file has to.
@@ -15,12 +16,14 @@ SCHEMA: Final = 1
 def render(matrix: Matrix) -> str:
     """One object: ``schema``, ``backends``, ``tests`` and ``notes``, in the matrix's order.
 
+    And ``conformance``, where checks of the conformance kit ran.
+
     >>> from pytest_celery_backends.reporting.matrix import Outcome, matrix_of
     >>> text = render(matrix_of([Outcome(test="test_a", backend="redis", cell="passed", seconds=0.25)]))
     >>> json.loads(text)["tests"][0]["outcomes"]["redis"]
     {'cell': 'passed', 'reason': '', 'seconds': 0.25}
     """
-    document = {
+    document: dict[str, Any] = {
         "schema": SCHEMA,
         "backends": [_backend(matrix, name) for name in matrix.backends],
         "tests": [_test(row) for row in matrix.rows],
@@ -29,6 +32,9 @@ def render(matrix: Matrix) -> str:
             for note in matrix.notes
         ],
     }
+    checks = conformance.document(matrix)
+    if checks is not None:
+        document["conformance"] = checks
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 

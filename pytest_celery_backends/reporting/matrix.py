@@ -41,7 +41,8 @@ class Outcome:
 
     ``test`` is the node id without the backend's part of the parameter id, so that the same test on two
     backends has the same name; ``seconds`` is how long it took; ``server`` is what the backend really ran
-    on, such as ``Valkey 9.1.2 (embedded)``.
+    on, such as ``Valkey 9.1.2 (embedded)``. ``check`` has, of a check of the conformance kit, its name, the
+    capability that it is about, and what else reports say of it.
     """
 
     test: str
@@ -50,6 +51,7 @@ class Outcome:
     reason: str = ""
     seconds: float = 0.0
     server: str = ""
+    check: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,139 @@
+"""What the outcome of a check means on a backend, given what is declared: conform, unsupported, known gap, failure."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from .activation import choice_of
+from .capabilities import Verdict
+from .celery_release import celery_release
+from .checks import CORE, Check, check_of
+from .spec import BackendSpec
+from .stash import RUN, UNAVAILABLE, UNSUPPORTED
+
+if TYPE_CHECKING:
+    import pytest
+
+WORKS: Final = """\
+{check} passes on {backend}, where it is declared that it does not: {answer}({reason!r})
+  declared at: {place}
+  type: {change}"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """That a check does not hold on a backend, where that is written, and what to do about it once it holds."""
+
+    verdict: Verdict
+    place: str
+    change: str
+
+
+def declared(check: Check, name: str, function: Any, spec: BackendSpec) -> Declared | None:
+    """What is declared of a check on a backend; the spec's word on the check wins, then the check's own.
+
+    Arguments:
+        name: the check's, as in "test_a_task_that_returned_is_successful".
+        function: what the decorators stand on.
+    """
+    if name in spec.checks and not spec.checks[name]:
+        where = place_of(spec.settings, f'"{name}"')
+        return Declared(
+            verdict=spec.checks[name],
+            place=where,
+            change=f"remove {name!r} from the checks of the BackendSpec {spec.name!r}",
+        )
+    for exemption in check.exemptions:
+        if exemption.covers(spec.name, celery_release()):
+            where = place_of(function, "except_on(")
+            return Declared(
+                verdict=exemption.verdict,
+                place=where,
+                change=f"remove {spec.name!r} from @except_on(...), or end it with until=",
+            )
+    if check.capability is None or spec.verdict(check.capability):
+        return None
+    what = f"Capability.{check.capability.name}"
+    return Declared(
+        verdict=spec.verdict(check.capability),
+        place=place_of(spec.settings, f"{what}:"),
+        change=f"remove {what} from the limits of the BackendSpec {spec.name!r}",
+    )
+
+
+def place_of(function: Any, text: str) -> str:
+    """The file and, where some text is found from the function's first line on or anywhere, its line.
+
+    >>> place_of(place_of, "def place_of").partition(":")[0]
+    'pytest_celery_backends/verdicts.py'
+    """
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return f"where {function!r} is made"
+    path = Path(code.co_filename)
+    shown = "/".join(path.parts[-2:] if "pytest_celery_backends" not in path.parts else _from_package(path))
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    first = next((n for n in range(code.co_firstlineno, len(lines) + 1) if text in lines[n - 1]), 0)
+    number = first or next((n for n, line in enumerate(lines, 1) if text in line), 0)
+    return f"{shown}:{number}" if number else shown
+
+
+def _from_package(path: Path) -> tuple[str, ...]:
+    parts = path.parts
+    return parts[len(parts) - 1 - parts[::-1].index("pytest_celery_backends") :]
+
+
+def judge(item: Any, report: pytest.TestReport) -> None:
+    """Write on the report of a check what its outcome means where something is declared."""
+    check, choice = check_of(item.obj), choice_of(item)
+    if check is None or choice is None or UNAVAILABLE in item.stash or UNSUPPORTED in item.stash:
+        return
+    name = item.originalname
+    found = declared(check, name, item.obj, item.config.stash[RUN].spec(choice))
+    if found is None or report.when == "teardown" or report.skipped:
+        return
+    if report.failed:
+        _lacks(item, report, found.verdict, str(choice))
+    elif report.when == "call":
+        report.outcome = "failed"
+        report.longrepr = WORKS.format(
+            check=name,
+            backend=choice,
+            answer=found.verdict.answer.replace(" ", "_"),
+            reason=found.verdict.reason,
+            place=found.place,
+            change=found.change,
+        )
+
+
+def _lacks(item: Any, report: pytest.TestReport, verdict: Verdict, choice: str) -> None:
+    reason = f"{verdict.reason} ({verdict.issue})" if verdict.issue else verdict.reason
+    report.outcome = "skipped"
+    if verdict.answer == "not yet":
+        report.wasxfail = f"known gap on {choice}: {reason}"
+    else:
+        item.stash[UNSUPPORTED] = reason
+        location = item.location
+        report.longrepr = (location[0], (location[1] or 0) + 1, f"unsupported on {choice}: {reason}")
+
+
+def described(item: Any) -> Mapping[str, str] | None:
+    """What reports say of a check, as plain strings; None where an item is none."""
+    check = check_of(getattr(item, "obj", None))
+    if check is None:
+        return None
+    topic, _, test = item.obj.__qualname__.rpartition(".")
+    subject = getattr(item.funcargs.get("result_backend"), "subject", "")
+    return {
+        "name": f"{topic}::{test}",
+        "topic": item.obj.__module__.rpartition(".")[2],
+        "capability": check.capability.label if check.capability else CORE,
+        "rests_on": inspect.getdoc(item.obj) or "",
+        "celery": version("celery"),
+        "subject": subject,
+    }
