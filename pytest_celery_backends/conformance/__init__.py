@@ -16,9 +16,22 @@ from .. import except_on as except_on
 #: A module for each topic, with one class of checks: ``states`` has TestStates, ``connection_loss`` TestConnectionLoss.
 TOPICS: Final = (
     "states",
+    "transitions",
+    "overwriting",
+    "errors",
+    "tracebacks",
+    "payloads",
+    "serializers",
+    "metadata",
+    "waits",
     "groups",
     "chords",
     "chord_errors",
+    "forgetting",
+    "expiry",
+    "identifiers",
+    "concurrency",
+    "content_security",
 )
 
 _HOMES: Final = {"Test" + topic.title().replace("_", ""): topic for topic in TOPICS}

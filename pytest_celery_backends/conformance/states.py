@@ -1,14 +1,18 @@
-"""Which states a task goes through, and what a result says of each."""
+"""Which states a task is in, and what a result says of each."""
 
 from __future__ import annotations
 
+from threading import Event
+
 import pytest
-from celery import states
+from celery import Celery, states
+from celery.exceptions import Ignore
 from celery.result import AsyncResult
 
-from .. import ResultBackend, check
+from .. import ResultBackend, ResultWorker, check, except_on, no
+from .families import RPC
 from .limits import LIMIT
-from .stored import last_state_of, records_of
+from .stored import last_state_of, records_of, until_stored
 from .tasks import CheckTasks
 
 
@@ -55,11 +59,131 @@ class TestStates:
 
     @check("core")
     @pytest.mark.celery(task_track_started=True)
-    def test_started_is_stored_where_it_is_tracked(
+    def test_a_task_that_runs_has_started(
         self, result_backend: ResultBackend, check_tasks: CheckTasks
     ) -> None:
-        """userguide/tasks, STARTED: "Task has been started. Not reported by default, to enable please see
-        app.Task.track_started"."""
-        result = check_tasks.add.delay(2, 2)
-        result_backend.assert_transitions(result, states.STARTED, states.SUCCESS, timeout=LIMIT)
-        assert result.get(timeout=LIMIT) == 4
+        """userguide/tasks, STARTED: "Task has been started", and is neither ready nor failed."""
+        gate = Event()
+        result = check_tasks.holding(gate)
+        try:
+            until_stored(result_backend, result, states.STARTED)
+            found = (result.state, result.ready(), result.successful(), result.failed())
+        finally:
+            gate.set()
+        assert found == (states.STARTED, False, False, False)
+
+    @check("core")
+    @pytest.mark.celery(task_track_started=True)
+    def test_a_task_that_runs_says_where(
+        self, result_backend: ResultBackend, check_tasks: CheckTasks, result_worker: ResultWorker
+    ) -> None:
+        """userguide/tasks, STARTED: "meta-data: pid and hostname of the worker process executing the task"."""
+        gate = Event()
+        result = check_tasks.holding(gate)
+        try:
+            until_stored(result_backend, result, states.STARTED)
+            found = result.info
+        finally:
+            gate.set()
+        assert found["hostname"] == result_worker.hostname
+        assert isinstance(found["pid"], int)
+
+    @check("core")
+    def test_a_task_that_will_be_tried_again_is_not_ready(
+        self, result_backend: ResultBackend, check_tasks: CheckTasks
+    ) -> None:
+        """userguide/tasks, RETRY: "Task is being retried"."""
+        result = check_tasks.wait_to_retry.delay()
+        until_stored(result_backend, result, states.RETRY)
+        assert (result.state, result.ready(), result.failed()) == (states.RETRY, False, False)
+
+    @check("core")
+    def test_a_task_that_will_be_tried_again_says_why(
+        self, result_backend: ResultBackend, check_tasks: CheckTasks
+    ) -> None:
+        """userguide/tasks, RETRY: "meta-data: result contains the exception that caused the retry"."""
+        result = check_tasks.wait_to_retry.delay()
+        until_stored(result_backend, result, states.RETRY)
+        assert (type(result.result), result.result.args) == (KeyError, ("not yet",))
+
+    @check("custom_states")
+    def test_a_state_of_ones_own_is_stored(
+        self, result_backend: ResultBackend, check_tasks: CheckTasks
+    ) -> None:
+        """userguide/tasks, Custom states: "You can easily define your own states, all you need is a unique name"."""
+        result = check_tasks.leave.delay("PROGRESS", {"done": 1})
+        until_stored(result_backend, result, "PROGRESS")
+        assert (result.state, result.info, result.ready()) == ("PROGRESS", {"done": 1}, False)
+
+    @check("custom_states")
+    def test_a_state_of_ones_own_may_have_any_name(
+        self, result_backend: ResultBackend, check_tasks: CheckTasks
+    ) -> None:
+        """userguide/tasks, Custom states: "the name of the state is usually an uppercase string", and need not be."""
+        result = check_tasks.leave.delay("half way: 50 %", None)
+        until_stored(result_backend, result, "half way: 50 %")
+        assert (result.state, result.info) == ("half way: 50 %", None)
+
+    @check("core")
+    def test_a_task_that_is_ignored_stores_nothing(
+        self, result_backend: ResultBackend, result_worker: ResultWorker
+    ) -> None:
+        """userguide/tasks, Ignore: "no state will be recorded for the task"."""
+
+        @result_worker.task
+        def ignored() -> None:
+            raise Ignore
+
+        result = ignored.delay()
+        result_worker.drain()
+        assert records_of(result_backend, result) == []
+        assert result.state == states.PENDING
+
+    @check("core")
+    def test_a_result_that_nobody_wants_is_not_stored(
+        self, result_backend: ResultBackend, check_tasks: CheckTasks, result_worker: ResultWorker
+    ) -> None:
+        """userguide/tasks, Task.ignore_result: "Don't store task state"."""
+        result = check_tasks.add.apply_async((2, 2), ignore_result=True)
+        result_worker.drain()
+        assert records_of(result_backend, result) == []
+        assert result.get(timeout=LIMIT) is None
+
+    @except_on(*RPC, verdict=no("who wants no result has no queue, so that an error has nowhere to go"))
+    @check("core")
+    @pytest.mark.celery(task_ignore_result=True, task_store_errors_even_if_ignored=True)
+    def test_an_error_is_stored_even_if_ignored_where_that_is_asked(
+        self, result_backend: ResultBackend, check_tasks: CheckTasks, result_worker: ResultWorker
+    ) -> None:
+        """userguide/configuration, task_store_errors_even_if_ignored: "errors even if Task.ignore_result is on"."""
+        failed, done = check_tasks.refuse.delay(), check_tasks.add.delay(2, 2)
+        result_worker.drain()
+        assert last_state_of(result_backend, failed) == states.FAILURE
+        assert records_of(result_backend, done) == []
+
+    @except_on(
+        *RPC, verdict=no("a result is sent to who sent the task, whom nobody knows without its request")
+    )
+    @check("core")
+    def test_a_state_that_is_stored_by_hand_is_read(
+        self, result_backend: ResultBackend, result_app: Celery
+    ) -> None:
+        """userguide/tasks, Custom states: Task.update_state, "task_id" of a task that runs elsewhere."""
+        result_app.backend.store_result("by-hand", {"done": 7}, "PROGRESS")
+        assert last_state_of(result_backend, "by-hand") == "PROGRESS"
+        result = AsyncResult("by-hand", app=result_app)
+        assert (result.state, result.info) == ("PROGRESS", {"done": 7})
+
+    @check("core")
+    def test_tasks_do_not_share_their_states(
+        self, result_backend: ResultBackend, check_tasks: CheckTasks, check_waiting: AsyncResult
+    ) -> None:
+        """celery.result.AsyncResult: "Query task state", of one id and no other."""
+        done, failed = check_tasks.add.delay(1, 2), check_tasks.refuse.delay()
+        until_stored(result_backend, done, states.SUCCESS)
+        until_stored(result_backend, failed, states.FAILURE)
+        assert (done.state, failed.state, check_waiting.state) == (
+            states.SUCCESS,
+            states.FAILURE,
+            states.PENDING,
+        )

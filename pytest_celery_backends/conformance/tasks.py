@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from threading import Event
 from typing import Any, Final
 
-from celery import group, states
+from celery import group
+from celery.exceptions import Ignore
+from celery.result import AsyncResult
 
 from .. import ResultWorker
+from .limits import LIMIT
 
 
 def add(x: Any, y: Any) -> Any:
@@ -44,11 +48,14 @@ def retry(self: Any, times: int = 1) -> str:
     return "done"
 
 
-def leave(self: Any, state: str = states.STARTED) -> None:
-    """Stores a state, and ends without another."""
-    from celery.exceptions import Ignore
+def wait_to_retry(self: Any) -> None:
+    """Fails, to be tried again in five minutes."""
+    raise self.retry(exc=KeyError("not yet"), countdown=300, max_retries=1)
 
-    self.update_state(state=state, meta={"left": True})
+
+def leave(self: Any, state: str, meta: Any) -> None:
+    """Stores a state, and ends without another."""
+    self.update_state(state=state, meta=meta)
     raise Ignore
 
 
@@ -78,6 +85,7 @@ TASKS: Final[Mapping[str, Task]] = {
     "refuse": (refuse, {}),
     "progress": (progress, {"bind": True}),
     "retry": (retry, {"bind": True}),
+    "wait_to_retry": (wait_to_retry, {"bind": True}),
     "leave": (leave, {"bind": True}),
     "spawn": (spawn, {"bind": True, "trail": True}),
     "double": (double, {}),
@@ -90,7 +98,46 @@ class CheckTasks:
 
     def __init__(self, worker: ResultWorker) -> None:
         self._worker = worker
+        self._times = 0
         self._registered: dict[str, Any] = {}
+
+    def returning(self, value: Any) -> AsyncResult:
+        """The result of a task that returns a value, which was no argument of it and so met no serializer before."""
+
+        def give() -> Any:
+            return value
+
+        return self._once(give).delay()
+
+    def raising(self, error: BaseException) -> AsyncResult:
+        """The result of a task that raises an exception."""
+
+        def fail() -> None:
+            raise error
+
+        return self._once(fail).delay()
+
+    def leaving(self, state: str, meta: Any) -> AsyncResult:
+        """The result of a task that stores a state with meta that met no serializer before, and ends without another."""
+
+        def leave_it(self: Any) -> None:
+            self.update_state(state=state, meta=meta)
+            raise Ignore
+
+        return self._once(leave_it, bind=True).delay()
+
+    def holding(self, gate: Event, **options: Any) -> AsyncResult:
+        """The result of a task that runs until an event is set, and then returns "held"."""
+
+        def hold() -> str:
+            assert gate.wait(LIMIT), f"nobody let the task go on within {LIMIT:g} s"
+            return "held"
+
+        return self._once(hold).apply_async(**options)
+
+    def _once(self, function: Callable[..., Any], **options: Any) -> Any:
+        self._times += 1
+        return self._worker.task(function, name=name_of(f"{function.__name__}_{self._times}"), **options)
 
     def __getattr__(self, name: str) -> Any:
         if name not in TASKS:
