@@ -22,6 +22,7 @@ from celery.backends.cache import CacheBackend
     "TestChords::test_one_chord_may_follow_another",
     "TestChords::test_two_chords_at_a_time_do_not_mix",
     "TestChordErrors::test_a_chord_that_failed_does_not_stop_the_next",
+    "TestConcurrency::test_a_chord_on_four_threads_runs_its_body_once",
 )
 class LosesTheLastMember(CacheBackend):
     """Gives the results of a group without the last."""

@@ -1,0 +1,100 @@
+"""What is loaded of what somebody else has put into the store, and what is told of passwords."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+
+import pytest
+from celery import Celery, states
+from celery.exceptions import SecurityError
+from celery.result import AsyncResult
+from kombu.exceptions import ContentDisallowed
+
+from .. import ResultBackend, ResultWorker, check, except_on, no
+from .limits import LIMIT
+from .second_app import second_app
+
+#: A module of the standard library that nothing imports of itself, and that prints when it is imported.
+UNUSED = "this"
+OF_BEFORE = no("Celery takes a row that begins like a pickle for one from before 5.7, and loads it")
+DATABASES = ("sqlite", "postgres", "mysql", "mariadb")
+
+
+def planted(result_backend: ResultBackend, error: dict[str, Any]) -> str:
+    """The id of a failure that says what somebody wanted it to say."""
+    with second_app(result_backend) as app:
+        app.backend.store_result("planted", error, states.FAILURE)
+    return "planted"
+
+
+class TestContentSecurity:
+    """userguide/security: https://docs.celeryq.dev/en/stable/userguide/security.html#serializers."""
+
+    @pytest.fixture
+    def pickled(self, result_worker: ResultWorker) -> AsyncResult:
+        """The result of a task that returns what JSON would change."""
+
+        @result_worker.task(name="conformance.pair")
+        def pair() -> dict[str, Any]:
+            return {"pair": (1, 2)}
+
+        result: AsyncResult = pair.delay()
+        result_worker.drain()
+        return result
+
+    @except_on(*DATABASES, verdict=OF_BEFORE)
+    @except_on("django-cache", verdict=no("Django pickles what it caches"))
+    @check("core")
+    def test_a_pickle_in_the_store_is_not_loaded(self, result_backend: ResultBackend) -> None:
+        """userguide/configuration, accept_content: "Default: {'json'}"; any other content is refused."""
+        result_backend.assert_refuses_content("pickle", of="results", timeout=LIMIT)
+
+    @check("serializers")
+    @pytest.mark.celery(result_serializer="pickle", accept_content=["json", "pickle"])
+    def test_a_pickle_is_loaded_where_it_is_accepted(self, pickled: AsyncResult) -> None:
+        """userguide/configuration, accept_content: "A white-list of content-types/serializers to allow"."""
+        assert pickled.get(timeout=LIMIT) == {"pair": (1, 2)}
+
+    @except_on(*DATABASES, verdict=OF_BEFORE)
+    @check("core")
+    @pytest.mark.celery(
+        result_serializer="pickle", accept_content=["json", "pickle"], result_accept_content=["json"]
+    )
+    def test_result_accept_content_decides_for_results(self, pickled: AsyncResult) -> None:
+        """userguide/configuration, result_accept_content: "A white-list of content-types/serializers to allow for
+        the result backend"."""
+        with pytest.raises(ContentDisallowed):
+            pickled.get(timeout=LIMIT)
+
+    @check("reread")
+    def test_a_function_in_place_of_an_exception_is_not_called(
+        self, result_backend: ResultBackend, result_app: Celery
+    ) -> None:
+        """CVE-2021-23727: "an attacker ... could exploit a stored command injection vulnerability" (Changelog)."""
+        error = {"exc_type": "system", "exc_module": "os", "exc_message": ["true"]}
+        result = AsyncResult(planted(result_backend, error), app=result_app)
+        with pytest.raises(SecurityError, match="Expected an exception class, got os.system"):
+            result.get(timeout=LIMIT)
+
+    @check("reread")
+    def test_a_module_that_a_failure_names_is_not_imported(
+        self, result_backend: ResultBackend, result_app: Celery
+    ) -> None:
+        """CVE-2021-23727: of a stored exception, only classes that are there already are made (Changelog 5.2.2)."""
+        sys.modules.pop(UNUSED, None)
+        error = {"exc_type": "Boom", "exc_module": UNUSED, "exc_message": ["told"]}
+        result = AsyncResult(planted(result_backend, error), app=result_app)
+        found = result.get(timeout=LIMIT, propagate=False)
+        assert (type(found).__name__, found.args, UNUSED in sys.modules) == ("Boom", ("told",), False)
+
+    @check("core")
+    def test_the_password_is_in_no_uri_that_is_shown(
+        self, result_backend: ResultBackend, result_app: Celery
+    ) -> None:
+        """celery.backends.base.Backend.as_uri: "Return the backend as an URI, sanitizing the password or not"."""
+        passwords = re.findall("://[^/@]*:([^/@]+)@", result_backend.url)
+        shown = result_app.backend.as_uri()
+        assert shown
+        assert [each for each in passwords if each in shown] == []
