@@ -32,6 +32,9 @@ TOPICS: Final = (
     "identifiers",
     "concurrency",
     "content_security",
+    "redis_settings",
+    "database_settings",
+    "mongodb_settings",
 )
 
 _HOMES: Final = {"Test" + topic.title().replace("_", ""): topic for topic in TOPICS}

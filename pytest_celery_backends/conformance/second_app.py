@@ -12,7 +12,7 @@ from .. import ResultBackend
 
 
 @contextmanager
-def second_app(result_backend: ResultBackend, **settings: Any) -> Iterator[Celery]:
+def second_app(result_backend: ResultBackend, /, **settings: Any) -> Iterator[Celery]:
     """An app with the settings of the test and others on top; what it holds open is closed at the end.
 
     Its backend is built at first use, by Celery alone.
