@@ -118,7 +118,7 @@ class CheckTasks:
         return self._once(fail).delay()
 
     def leaving(self, state: str, meta: Any) -> AsyncResult:
-        """The result of a task that stores a state with meta that met no serializer before, and ends without another."""
+        """The result of a task that stores a state with meta that met no serializer before, and then ends."""
 
         def leave_it(self: Any) -> None:
             self.update_state(state=state, meta=meta)

@@ -71,7 +71,7 @@ def test_each_check_fails_where_it_has_to(killing: Killing) -> None:
         for name in broken["kills"]
         if killing.cells[name].get(broken["name"]) not in ("failed", "error")
     ]
-    assert survived == []
+    assert not survived, "\n".join(survived)
 
 
 def test_each_check_passes_where_nothing_is_broken(killing: Killing) -> None:
@@ -81,4 +81,4 @@ def test_each_check_passes_where_nothing_is_broken(killing: Killing) -> None:
         for name in broken["kills"]
         if killing.cells[name].get(broken["whole"]) != "passed"
     ]
-    assert wrong == [], killing.output[-6000:]
+    assert not wrong, "\n".join([*wrong, killing.output[-6000:]])
