@@ -44,7 +44,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.celery(**PLAIN), append=True)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
+@pytest.hookimpl(wrapper=True, trylast=True)  # within the others, which undo at tear-down what they did
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
     if (choice := _choice_of_check(item)) is None:
         return (yield)
@@ -55,7 +55,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
+@pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     if _choice_of_check(item) is None:
         return (yield)
@@ -63,7 +63,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
+@pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
     if _choice_of_check(item) is None:
         return (yield)
@@ -76,7 +76,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     choice = _choice_of_check(item)
     if choice is not None and (report.failed or report.when == "call"):
-        _patience(item.config).note(str(choice), item.name, report.duration, failed=report.failed)
+        _patience(item.config).note(str(choice), getattr(item, "originalname", item.name), report.duration, failed=report.failed)
     return report
 
 
@@ -86,4 +86,4 @@ def _choice_of_check(item: pytest.Item) -> Choice | None:
 
 
 def _patience(config: pytest.Config) -> check_limits.Patience:
-    return config.stash.setdefault(PATIENCE, check_limits.Patience())
+    return config.stash.setdefault(PATIENCE, check_limits.Patience(check_limits.PATIENCE))

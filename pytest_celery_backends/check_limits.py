@@ -65,7 +65,7 @@ class Patience:
     'the 2 checks before it failed and took 60 s: test_a, test_b'
     """
 
-    def __init__(self, seconds: float = PATIENCE) -> None:
+    def __init__(self, seconds: float) -> None:
         self._limit = seconds
         self._failing: MutableMapping[str, _Failing] = {}
 
@@ -75,6 +75,8 @@ class Patience:
             self._failing.pop(backend, None)
             return
         failing = self._failing.setdefault(backend, _Failing())
+        if failing.seconds >= self._limit:
+            return  # it was given up already, and did not run
         failing.seconds += seconds
         if check not in failing.checks:
             failing.checks.append(check)
