@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from celery import signals, states
@@ -12,6 +13,24 @@ from .timeline import EAGER, EventKind
 
 if TYPE_CHECKING:
     from .recorder import Recorder
+
+
+@contextmanager
+def heard(signal: Signal, receiver: Callable[..., None]) -> Iterator[None]:
+    """Listen to a signal.
+
+    Meanwhile it remembers who listens to whom, as Celery's signals can (``use_caching``): else it takes a lock and
+    goes through all receivers each time. Whoever comes or goes has it forget that.
+    """
+    cached = signal.use_caching
+    signal.connect(receiver, weak=False)
+    signal.use_caching = True
+    try:
+        yield
+    finally:
+        signal.use_caching = cached
+        signal.disconnect(receiver)
+
 
 #: Takes the kind of an event, the task's id, its state and what else is to be said.
 Note = Callable[[EventKind, str, str, str], None]
@@ -36,15 +55,16 @@ class TaskSignals:
             (signals.task_postrun, self._postrun),
         )
 
+        self._undo = ExitStack()
+
     def connect(self) -> None:
         """Listen from now on."""
         for signal, receiver in self._heard:
-            signal.connect(receiver, weak=False)
+            self._undo.enter_context(heard(signal, receiver))
 
     def disconnect(self) -> None:
         """Listen no more."""
-        for signal, receiver in self._heard:
-            signal.disconnect(receiver)
+        self._undo.close()
 
     def _received(self, request: Any = None, **_: Any) -> None:
         if request.app is self._app:

@@ -58,6 +58,7 @@ LAYERS: Final[dict[int, tuple[str, ...]]] = {
             "decoding",
             "timeline",
             "recorder",
+            "event_log",
             "observers",
             "limits",
             "questions",
