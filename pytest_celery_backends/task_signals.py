@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from celery import signals, states
@@ -15,21 +14,20 @@ if TYPE_CHECKING:
     from .recorder import Recorder
 
 
-@contextmanager
-def heard(signal: Signal, receiver: Callable[..., None]) -> Iterator[None]:
+def hear(signal: Signal, receiver: Callable[..., None]) -> None:
     """Listen to a signal.
 
     Meanwhile it remembers who listens to whom, as Celery's signals can (``use_caching``): else it takes a lock and
     goes through all receivers each time. Whoever comes or goes has it forget that.
     """
-    cached = signal.use_caching
     signal.connect(receiver, weak=False)
     signal.use_caching = True
-    try:
-        yield
-    finally:
-        signal.use_caching = cached
-        signal.disconnect(receiver)
+
+
+def hear_no_more(signal: Signal, receiver: Callable[..., None]) -> None:
+    """Listen to a signal no more; none of Celery's remembers its listeners by itself."""
+    signal.use_caching = False
+    signal.disconnect(receiver)
 
 
 #: Takes the kind of an event, the task's id, its state and what else is to be said.
@@ -55,16 +53,15 @@ class TaskSignals:
             (signals.task_postrun, self._postrun),
         )
 
-        self._undo = ExitStack()
-
     def connect(self) -> None:
         """Listen from now on."""
         for signal, receiver in self._heard:
-            self._undo.enter_context(heard(signal, receiver))
+            hear(signal, receiver)
 
     def disconnect(self) -> None:
         """Listen no more."""
-        self._undo.close()
+        for signal, receiver in self._heard:
+            hear_no_more(signal, receiver)
 
     def _received(self, request: Any = None, **_: Any) -> None:
         if request.app is self._app:
