@@ -13,7 +13,7 @@ from celery.backends.base import KeyValueStoreBackend
 from celery.result import AsyncResult
 
 from .class_patches import ClassPatches
-from .storing import UNREAD
+from .storing import UNREAD, Storing
 
 if TYPE_CHECKING:
     from .recorder import Recorder
@@ -40,6 +40,15 @@ class GroupCall(NamedTuple):
     members: Any
 
 
+class _Within(threading.local):
+    """Which observed calls this thread is in, the store among them, and what it has read last."""
+
+    def __init__(self) -> None:
+        self.calls: set[str] = set()
+        self.storing: Storing | None = None
+        self.last_read: Any = None
+
+
 class Observers:
     """Observes stores and reads.
 
@@ -50,7 +59,7 @@ class Observers:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._patches = ClassPatches()
-        self._inside = threading.local()
+        self._within = _Within()
         self._reading_first: set[type] = set()
 
     def watch(self, backend: Any) -> None:
@@ -62,7 +71,7 @@ class Observers:
             self._wrap(owner, "get_task_meta", self._observe_read)
             if _reads_first(owner):
                 self._reading_first.add(owner)
-                self._wrap(owner, "get", self._observe_raw_read)
+                self._patches.replace(owner, "get", self._observed_raw_read(owner.get))
             for name in GROUP_CALLS:
                 self._wrap(owner, name, functools.partial(self._observe_group, name))
             if hasattr(owner, "get_many"):
@@ -77,101 +86,119 @@ class Observers:
         self._patches.put_back()
 
     def _wrap(self, owner: type, name: str, observe: Callable[..., Any], *, flag: str = "") -> None:
-        original, flag = getattr(owner, name), flag or name
-        app, inside = self._recorder.app, self._inside
+        original, call = getattr(owner, name), flag or name
+        app, within = self._recorder.app, self._within
 
         @functools.wraps(original)
-        def observed(backend: Any, *args: Any, **kwargs: Any) -> Any:
+        def observed(subject: Any, *args: Any, **kwargs: Any) -> Any:
             # a subclass that calls super() must not be counted twice
-            if backend.app is not app or getattr(inside, flag, False):
-                return original(backend, *args, **kwargs)
-            setattr(inside, flag, True)
+            if subject.app is not app or call in (calls := within.calls):
+                return original(subject, *args, **kwargs)
+            calls.add(call)
             try:
-                return observe(functools.partial(original, backend), *args, **kwargs)
+                return observe(original, subject, *args, **kwargs)
             finally:
-                setattr(inside, flag, False)
+                calls.discard(call)
 
         self._patches.replace(owner, name, observed)
 
     # -- stores
 
-    def _observe_store(self, store: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        names = ("task_id", "result", "state", "traceback", "request")
-        given = {**dict(zip(names, args, strict=False)), **kwargs}
-        storing = self._inside.storing = self._recorder.begin(str(given["task_id"]))
-        owner, error = type(store.args[0]), ""  # type: ignore[attr-defined]
+    def _observe_store(self, store: Callable[..., Any], backend: Any, *args: Any, **kwargs: Any) -> Any:
+        task_id, value, state, traceback, request = _stored(*args, **kwargs)
+        storing = self._within.storing = self._recorder.begin(str(task_id))
+        owner, error = type(backend), ""
         try:
-            stored = store(*args, **kwargs)
+            stored = store(backend, *args, **kwargs)
             if storing.before is UNREAD:
                 self._reading_first.discard(owner)
-            self._recorder.look_after(storing, given["state"], owner in self._reading_first)
+            self._recorder.look_after(storing, state, owner in self._reading_first)
             return stored
         except BaseException as failure:
             error = repr(failure)
             raise
         finally:
-            self._inside.storing = None
-            self._recorder.end(storing, given, error)
+            self._within.storing = None
+            storing.keep(state, value, traceback, request, error)
+            self._recorder.end(storing)
 
-    def _observe_raw_read(self, read: Callable[..., Any], key: Any) -> Any:
+    def _observed_raw_read(self, read: Callable[..., Any]) -> Callable[..., Any]:
         """Within a store it is Celery's own look at what was stored before: as good as one of ours, and for nothing."""
-        raw = read(key)
-        storing = getattr(self._inside, "storing", None)
-        if storing is not None and storing.before is UNREAD:
-            storing.before = raw
-        return raw
+        app, within = self._recorder.app, self._within
 
-    def _observe_forget(self, forget: Callable[..., Any], task_id: str, *args: Any, **kwargs: Any) -> Any:
+        @functools.wraps(read)
+        def observed(backend: Any, key: Any) -> Any:
+            raw, storing = read(backend, key), within.storing
+            if storing is not None and storing.before is UNREAD and backend.app is app:
+                storing.before = raw
+            return raw
+
+        return observed
+
+    def _observe_forget(
+        self, forget: Callable[..., Any], backend: Any, task_id: str, *args: Any, **kwargs: Any
+    ) -> Any:
         self._recorder.timeline(str(task_id))  # what it held is not to be seen any more after this
-        result = forget(task_id, *args, **kwargs)  # where that raises it may be there still
+        result = forget(backend, task_id, *args, **kwargs)  # where that raises it may be there still
         self._recorder.forgot(str(task_id))
         return result
 
     def _observe_group(
-        self, name: str, call: Callable[..., Any], group_id: str, *args: Any, **kwargs: Any
+        self, name: str, call: Callable[..., Any], backend: Any, group_id: str, *args: Any, **kwargs: Any
     ) -> Any:
         saved = args[0].as_tuple() if name == "save_group" and args else None
         try:
-            return call(group_id, *args, **kwargs)
+            return call(backend, group_id, *args, **kwargs)
         finally:
             self._recorder.group_calls.append(GroupCall(time.monotonic(), name, str(group_id), saved))
 
     # -- reads
 
-    def _observe_read(self, read: Callable[..., Any], task_id: str, *args: Any, **kwargs: Any) -> Any:
-        meta = read(task_id, *args, **kwargs)
+    def _observe_read(
+        self, read: Callable[..., Any], backend: Any, task_id: str, *args: Any, **kwargs: Any
+    ) -> Any:
+        meta = read(backend, task_id, *args, **kwargs)
         self._note_read(str(task_id), meta)
-        self._inside.last_read = meta
+        self._within.last_read = meta
         return meta
 
-    def _observe_reads(self, read: Callable[..., Any], *args: Any, **kwargs: Any) -> Iterator[Any]:
+    def _observe_reads(
+        self, read: Callable[..., Any], backend: Any, *args: Any, **kwargs: Any
+    ) -> Iterator[Any]:
         """Key-value stores read many results at once."""
-        for task_id, meta in read(*args, **kwargs):
-            if meta is not getattr(self._inside, "last_read", None):
+        for task_id, meta in read(backend, *args, **kwargs):
+            if meta is not self._within.last_read:
                 self._note_read(str(task_id), meta)
-                self._inside.last_read = meta
+                self._within.last_read = meta
             yield task_id, meta
 
-    def _observe_arrival(self, keep: Callable[..., Any], meta: Any) -> Any:
+    def _observe_arrival(self, keep: Callable[..., Any], result: AsyncResult, meta: Any) -> Any:
         """Redis and RabbitMQ tell a waiting client, which asks nobody; what was read just now came already."""
-        if meta is not getattr(self._inside, "last_read", None) and meta and "task_id" in meta:
+        if meta is not self._within.last_read and meta and "task_id" in meta:
             self._note_read(str(meta["task_id"]), meta)
-        return keep(meta)
+        return keep(result, meta)
 
-    def _observe_look(self, look: Callable[..., Any]) -> Any:
+    def _observe_look(self, look: Callable[..., Any], result: AsyncResult) -> Any:
         """A result that has ended is kept by the client, and not read again."""
-        known = look.args[0]._cache  # type: ignore[attr-defined]
-        if known is not None and not getattr(self._inside, "client_gets", False):
-            self._note_read(look.args[0].id, known, CACHED)  # type: ignore[attr-defined]
-        return look()
+        known = result._cache
+        if known is not None and "client_gets" not in self._within.calls:
+            self._note_read(result.id, known, CACHED)
+        return look(result)
 
-    def _observe_get(self, get: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        result = get.args[0]  # type: ignore[attr-defined]
+    def _observe_get(self, get: Callable[..., Any], result: AsyncResult, *args: Any, **kwargs: Any) -> Any:
         if result._cache:
             self._note_read(result.id, result._cache, CACHED)
-        return get(*args, **kwargs)
+        return get(result, *args, **kwargs)
 
     def _note_read(self, task_id: str, meta: Any, detail: str = "") -> None:
         state = str(meta["status"])
-        is_unknown = state == states.PENDING and not self._recorder.has_stored(task_id, state)
-        self._recorder.note("read", task_id, state, "unknown to the backend" if is_unknown else detail)
+        if state == states.PENDING and not self._recorder.has_stored(task_id, state):
+            detail = "unknown to the backend"
+        self._recorder.note("read", task_id, state, detail)
+
+
+def _stored(
+    task_id: Any, result: Any, state: str, traceback: Any = None, request: Any = None, **_: Any
+) -> tuple[Any, Any, str, Any, Any]:
+    """What of the arguments of ``store_result`` is noted."""
+    return task_id, result, state, traceback, request

@@ -9,7 +9,7 @@ from typing import Any
 from celery import signals
 
 from .recorder import Recorder
-from .task_signals import TaskSignals, note_published
+from .task_signals import TaskSignals, hear, hear_no_more, note_published
 
 
 class Observing:
@@ -35,8 +35,8 @@ class Observing:
             undo.callback(self._recorder.unwatch)
             for backend in self._backends():
                 self._recorder.watch(backend)
-            undo.callback(signals.before_task_publish.disconnect, self._before_publish)
-            signals.before_task_publish.connect(self._before_publish, weak=False)
+            undo.callback(hear_no_more, signals.before_task_publish, self._before_publish)
+            hear(signals.before_task_publish, self._before_publish)
             self._signals.connect()
             undo.callback(self._signals.disconnect)
             # the sender remembers a signal's list of receivers, which Celery replaces when one of them is gone

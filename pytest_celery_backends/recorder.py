@@ -5,17 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from celery import states
 
+from .event_log import EventLog
 from .limits import Limit
 from .observers import GroupCall, Observers
 from .questions import Questions
 from .storing import UNREAD, Storing, told
-from .timeline import DEFAULT_TIMEOUT, Event, EventKind, Observation, Timeline
+from .timeline import DEFAULT_TIMEOUT, EventKind, Timeline
 
 
 class Recorder:
@@ -29,16 +29,12 @@ class Recorder:
         self.app = app
         self._questions = questions
         self.changed = threading.Condition()
-        self._observations: dict[str, list[Observation]] = {}
+        self._stores: dict[str, list[Storing]] = {}
         self._open: dict[
-            str, int
-        ] = {}  # the last store of a task, where nobody has seen what was held after it
-        self._raw: dict[
-            tuple[str, int], Any
-        ] = {}  # what was held after a store, as it was read and not decoded yet
-        self._events: dict[str, list[tuple[EventKind, float, str, str, str]]] = {}
+            str, Storing
+        ] = {}  # the last of a task, where nobody has seen what was held after it
+        self._events = EventLog()
         self._published: dict[str, str] = {}
-        self._zero: dict[str, float] = {}
         self._ready: dict[str, int] = {}
         self._count = 0
         self._forgotten: set[str] = set()
@@ -70,49 +66,42 @@ class Recorder:
         with self.changed:
             for task_id in list(self._open):
                 self._look_now(task_id)
-            return [self._timeline(task_id) for task_id in list(self._zero)]
+            known = dict.fromkeys((*self._events.task_ids, *self._stores))
+            return [self._timeline(task_id) for task_id in sorted(known, key=self._zero)]
 
     def _timeline(self, task_id: str) -> Timeline:
-        self._decode(task_id)
-        zero = self._zero.get(task_id, 0.0)
-        events = [
-            Event(kind=kind, at=moment - zero, thread=thread, state=state, detail=detail)
-            for kind, moment, thread, state, detail in list(self._events.get(task_id, ()))
-        ]
+        zero = self._zero(task_id)
+        state_in = self._questions.state_in if self._questions else None
+        stores = [storing.observation(zero, state_in) for storing in self._stores.get(task_id, ())]
         held = partial(self._questions.held, task_id) if self._questions else None
-        return Timeline(task_id, list(self._observations.get(task_id, ())), events, held)
+        return Timeline(task_id, stores, self._events.of(task_id, zero), held)
+
+    def _zero(self, task_id: str) -> float:
+        """When anything was seen of a task first, which is when it was published where that was seen."""
+        event, stores = self._events.first(task_id), self._stores.get(task_id, ())
+        firsts = [*(() if event is None else (event,)), *(storing.returned for storing in stores[:1])]
+        return min(firsts, default=0.0)
 
     def _look_now(self, task_id: str) -> None:
         """See what is held after the last store, if nobody has."""
-        if self._questions is None or (index := self._open.get(task_id)) is None:
+        if self._questions is None or (last := self._open.get(task_id)) is None:
             return
         held = told(partial(self._questions.held, task_id))
         if task_id not in self._storing:  # else the next store is under way, and may be what was seen
             del self._open[task_id]
-            self._set_held(task_id, index, held)
+            last.held = held
 
-    def _close(self, storing: Storing, count: int) -> None:
+    def _close(self, storing: Storing, stores: list[Storing]) -> None:
         """What a store has read first is what was held after the one before it, if no other came between."""
-        index = self._open.pop(storing.task_id, None)
-        if index is None or self._questions is None or storing.before is UNREAD:
+        last = self._open.pop(storing.task_id, None)
+        if last is None or storing.before is UNREAD:
             return
-        if index == count - 1 == storing.earlier - 1 and storing.task_id not in self._storing:
-            self._raw[storing.task_id, index] = storing.before
-
-    def _decode(self, task_id: str) -> None:
-        for index in range(len(self._observations.get(task_id, ())) if self._raw else 0):
-            if self._questions is not None and (task_id, index) in self._raw:
-                raw = self._raw.pop((task_id, index))
-                self._set_held(task_id, index, self._questions.state_in(raw))
-
-    def _set_held(self, task_id: str, index: int, held: str) -> None:
-        stores = self._observations[task_id]
-        if held != stores[index].state:
-            stores[index] = replace(stores[index], instead=held)
+        if last is stores[-1] and len(stores) == storing.earlier and storing.task_id not in self._storing:
+            last.after = storing.before
 
     def is_known(self, task_id: str) -> bool:
         """Whether anything at all was seen of the task."""
-        return task_id in self._zero
+        return self._events.first(task_id) is not None or task_id in self._stores
 
     def task_of(self, task_id: str) -> str:
         """The name of the task that was sent under an id, empty where it was not sent from here."""
@@ -124,13 +113,13 @@ class Recorder:
 
     def has_stored(self, task_id: str, state: str) -> bool:
         """Whether there was an attempt to store this state for the task."""
-        return any(seen.state == state for seen in self._observations.get(task_id, ()))
+        return any(storing.state == state for storing in self._stores.get(task_id, ()))
 
     @property
     def states(self) -> set[str]:
         """Every state that any task has stored."""
         with self.changed:
-            return {seen.state for stores in self._observations.values() for seen in stores}
+            return {storing.state for stores in self._stores.values() for storing in stores}
 
     @property
     def count(self) -> int:
@@ -165,8 +154,8 @@ class Recorder:
         """Forget what was seen; the store numbers go on growing."""
         with self.changed:
             for seen in (
-                *(self._observations, self._open, self._raw, self._events, self._published, self._zero),
-                *(self._ready, self._forgotten, self.groups, self.bodies, self.group_calls),
+                *(self._stores, self._open, self._events, self._published, self._ready),
+                *(self._forgotten, self.groups, self.bodies, self.group_calls),
             ):
                 seen.clear()
 
@@ -184,20 +173,19 @@ class Recorder:
         self, task_id: str, task: str = "", group: str | None = None, body: str | None = None
     ) -> None:
         """Time zero of a task: it is about to be sent, as a member of a *group*, in the header of a *body*'s chord."""
-        self.groups.update(filter(None, (group,)))
-        self.bodies.update(filter(None, (body,)))
+        if group:
+            self.groups.add(group)
+        if body:
+            self.bodies.add(body)
         self._published.setdefault(task_id, task)
         self.note("published", task_id)
 
     def note(self, kind: EventKind, task_id: str, state: str = "", detail: str = "") -> None:
         """Put an event on a task's timeline.
 
-        Client and worker do so at the same time. A lock is most of what that would cost; each step is atomic.
+        Client and worker do so at the same time, and a task waits for it: a lock would be most of what it costs.
         """
-        now = time.monotonic()
-        self._zero.setdefault(task_id, now)
-        noted = (kind, now, threading.current_thread().name, state, detail)
-        self._events.setdefault(task_id, []).append(noted)
+        self._events.append((task_id, kind, time.monotonic(), threading.current_thread(), state, detail))
         if kind == "finished" and detail:  # nothing is stored that would wake anybody
             with self.changed:
                 self.changed.notify_all()
@@ -210,8 +198,7 @@ class Recorder:
     def begin(self, task_id: str) -> Storing:
         """A store is about to be made."""
         self._storing.append(task_id)
-        earlier = len(self._observations.get(task_id, ()))
-        return Storing(task_id=task_id, began=time.monotonic(), earlier=earlier)
+        return Storing(task_id, time.monotonic(), len(self._stores.get(task_id, ())))
 
     def look_after(self, storing: Storing, state: str, is_read_next: bool) -> None:
         """See what the store holds after a state that is not final, or comes after a final one, which Celery may keep.
@@ -228,22 +215,22 @@ class Recorder:
             storing.held = held if self._is_alone(storing) else None
 
     def _is_alone(self, storing: Storing) -> bool:
-        count = len(self._observations.get(storing.task_id, ()))
+        count = len(self._stores.get(storing.task_id, ()))
         return self._storing.count(storing.task_id) == 1 and count == storing.earlier
 
-    def end(self, storing: Storing, given: dict[str, Any], error: str) -> None:
-        """A store has returned, or raised *error*."""
+    def end(self, storing: Storing) -> None:
+        """A store has returned, or raised an error, and what was given to it is kept."""
         task_id = storing.task_id
-        zero = self._zero.setdefault(task_id, storing.returned or time.monotonic())
-        seen = storing.observation(given, zero, error, is_after_forget=task_id in self._forgotten)
+        storing.is_after_forget = task_id in self._forgotten
         with self.changed:
             self._storing.remove(task_id)
             self._count += 1
-            stores = self._observations.setdefault(task_id, [])
-            self._close(storing, len(stores))
-            stores.append(seen)
+            stores = self._stores.setdefault(task_id, [])
+            if self._open:
+                self._close(storing, stores)
+            stores.append(storing)
             if storing.is_open:
-                self._open[task_id] = len(stores) - 1
-            if seen.state in states.READY_STATES and not error:
+                self._open[task_id] = storing
+            if storing.state in states.READY_STATES and not storing.error:
                 self._ready[task_id] = self._count
             self.changed.notify_all()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 #: What ``Backend._get_result_meta`` reads of a request (``celery/backends/base.py``), whatever the settings,
 ALWAYS: Final = ("group", "parent_id")
@@ -18,20 +19,46 @@ EXTENDED: Final = (
     "stamps",
     "stamped_headers",
 )
+_NAMES: Final = (*ALWAYS, *EXTENDED)
+_all_of = attrgetter(*_NAMES)
 
 
-def request_fields(request: Any) -> Mapping[str, Any] | None:
-    """The fields of a request that end up in what is stored, but for empty ones; None where there is no request.
+class Snapshot(NamedTuple):
+    """What a request said at one moment: its fields in the order of their names above, and ids and tuples of children.
 
-    >>> from celery.app.task import Context
-    >>> request_fields(Context(task="shop.add", args=(1,), retries=0, reply_to="somebody", children=[]))
-    {'task': 'shop.add', 'args': (1,)}
+    The children themselves are not kept: a result that is kept goes on being subscribed to.
     """
+
+    values: tuple[Any, ...]
+    children: tuple[tuple[str, Any], ...]
+
+    @property
+    def attempt(self) -> int:
+        """How often the task has run, with this time."""
+        return (self.values[_NAMES.index("retries")] or 0) + 1
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The fields that end up in what is stored, but for empty ones.
+
+        >>> from celery.app.task import Context
+        >>> snapshot(Context(task="shop.add", args=(1,), retries=0, reply_to="somebody", children=[])).fields
+        {'task': 'shop.add', 'args': (1,)}
+        """
+        fields = {name: value for name, value in zip(_NAMES, self.values, strict=True) if value}
+        return {**fields, "children": [child for _, child in self.children]} if self.children else fields
+
+
+def snapshot(request: Any) -> Snapshot | None:
+    """What a request says now; None where there is no request."""
     if request is None:
         return None
-    fields = {name: value for name in (*ALWAYS, *EXTENDED) if (value := getattr(request, name, None))}
+    try:
+        values = _all_of(request)
+    except AttributeError:  # anything may be given to a store that is made by hand
+        values = tuple(getattr(request, name, None) for name in _NAMES)
     children = getattr(request, "children", None)
-    return {**fields, "children": [child.as_tuple() for child in children]} if children else fields
+    return Snapshot(values, tuple((child.id, child.as_tuple()) for child in children) if children else ())
 
 
 def written_fields(fields: Mapping[str, Any], *, is_extended: bool) -> dict[str, Any]:

@@ -1,54 +1,76 @@
-"""A store that is under way, and what is held after it."""
+"""A store of a result, from when it begins, and what is held after it."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .copies import copied
-from .stored_requests import request_fields
+from .stored_requests import Snapshot, snapshot
 from .timeline import Observation
 
-#: Stands for what a store has not read.
+#: Stands for what has not been read.
 UNREAD: Final = object()
 
 
-@dataclass(kw_only=True)
+@dataclass
 class Storing:
-    """A store that is under way; ``earlier`` says how many of the task had returned when it began."""
+    """A store that is under way, or has returned; ``earlier`` says how many of the task had returned when it began.
+
+    It is noted down while a task runs and somebody waits for its result: what takes time is left to ``observation``.
+    """
 
     task_id: str
     began: float
     earlier: int
-    returned: float = 0.0
-    before: Any = UNREAD  #: what the store itself read first, as the driver gives it
-    is_open: bool = False  #: what is held after it is yet to be seen
-    held: str | None = None
+    returned: float = field(default=0.0, init=False)
+    before: Any = field(default=UNREAD, init=False)  #: what the store read first, as the driver gives it
+    after: Any = field(default=UNREAD, init=False)  #: what was held after it, in the same way
+    held: str | None = field(default=None, init=False)  #: the state that was held after it
+    is_open: bool = field(default=False, init=False)  #: what is held after it is yet to be seen
+    state: str = field(default="", init=False)
+    error: str = field(default="", init=False)
+    is_after_forget: bool = field(default=False, init=False)
+    _value: Any = field(default=None, init=False, repr=False)
+    _traceback: str | None = field(default=None, init=False, repr=False)
+    _request: Snapshot | None = field(default=None, init=False, repr=False)
+    _thread: threading.Thread | None = field(default=None, init=False, repr=False)
 
-    def observation(
-        self, given: Mapping[str, Any], zero: float, error: str, *, is_after_forget: bool
-    ) -> Observation:
-        """What is known of the store that has returned; *given* are the arguments of ``store_result``."""
-        request = given.get("request")
-        moment = self.returned or time.monotonic()
+    def keep(self, state: str, value: Any, traceback: str | None, request: Any, error: str) -> None:
+        """Note what was given to ``store_result``, which has returned or raised *error*, as it is now."""
+        self.returned = self.returned or time.monotonic()
+        self.state, self.error = state, error
+        self._value, self._traceback, self._request = copied(value), traceback, snapshot(request)
+        self._thread = threading.current_thread()
+
+    def observation(self, zero: float, state_in: Callable[[Any], str] | None) -> Observation:
+        """What is known of the store now.
+
+        Arguments:
+            zero: when the task was published, on the clock of ``time.monotonic()``.
+            state_in: gives the state in what a driver has read.
+        """
+        if self.after is not UNREAD and state_in is not None:
+            self.held, self.after = state_in(self.after), UNREAD
+        request = self._request
         return Observation(
             task_id=self.task_id,
-            state=given["state"],
-            value=copied(given.get("result")),
-            traceback=given.get("traceback"),
-            at=moment - zero,
-            moment=moment,
+            state=self.state,
+            value=self._value,
+            traceback=self._traceback,
+            at=self.returned - zero,
+            moment=self.returned,
             began=self.began,
-            thread=threading.current_thread().name,
-            error=error,
-            attempt=None if request is None else (getattr(request, "retries", 0) or 0) + 1,
-            children=tuple(child.id for child in getattr(request, "children", None) or ()),
-            request=request_fields(request),
-            is_after_forget=is_after_forget,
-            instead=None if self.held == given["state"] else self.held,
+            thread=self._thread.name if self._thread else "",
+            error=self.error,
+            attempt=None if request is None else request.attempt,
+            children=() if request is None else tuple(task_id for task_id, _ in request.children),
+            request=None if request is None else request.fields,
+            is_after_forget=self.is_after_forget,
+            instead=None if self.held == self.state else self.held,
         )
 
 

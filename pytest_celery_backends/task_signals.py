@@ -13,6 +13,23 @@ from .timeline import EAGER, EventKind
 if TYPE_CHECKING:
     from .recorder import Recorder
 
+
+def hear(signal: Signal, receiver: Callable[..., None]) -> None:
+    """Listen to a signal.
+
+    Meanwhile it remembers who listens to whom, as Celery's signals can (``use_caching``): else it takes a lock and
+    goes through all receivers each time. Whoever comes or goes has it forget that.
+    """
+    signal.connect(receiver, weak=False)
+    signal.use_caching = True
+
+
+def hear_no_more(signal: Signal, receiver: Callable[..., None]) -> None:
+    """Listen to a signal no more; none of Celery's remembers its listeners by itself."""
+    signal.use_caching = False
+    signal.disconnect(receiver)
+
+
 #: Takes the kind of an event, the task's id, its state and what else is to be said.
 Note = Callable[[EventKind, str, str, str], None]
 
@@ -39,12 +56,12 @@ class TaskSignals:
     def connect(self) -> None:
         """Listen from now on."""
         for signal, receiver in self._heard:
-            signal.connect(receiver, weak=False)
+            hear(signal, receiver)
 
     def disconnect(self) -> None:
         """Listen no more."""
         for signal, receiver in self._heard:
-            signal.disconnect(receiver)
+            hear_no_more(signal, receiver)
 
     def _received(self, request: Any = None, **_: Any) -> None:
         if request.app is self._app:

@@ -59,6 +59,7 @@ LAYERS: Final[dict[int, tuple[str, ...]]] = {
             "decoding",
             "timeline",
             "recorder",
+            "event_log",
             "observers",
             "limits",
             "questions",

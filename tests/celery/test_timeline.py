@@ -248,8 +248,10 @@ def test_everything_is_put_back(add: Any, result_backend: ResultBackend, result_
     lease = result_backend._lease
     heard = [signals.before_task_publish, *(signal for signal, _ in lease.observing._signals._heard)]
     before = [len(signal.receivers) for signal in heard]
+    assert all(signal.use_caching for signal in heard)
     lease.observing.end()
     assert [len(signal.receivers) for signal in heard] == [number - 1 for number in before]
+    assert not any(signal.use_caching for signal in heard)
     lease.observing.begin()
     assert signals.task_received in heard
 
