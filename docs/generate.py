@@ -11,6 +11,9 @@
     python docs/generate.py --serialization     first send the corpus through tests/backends/test_serialization.py on
                        every backend that works here, and note in docs/reference/serialization.json what became of it
 
+What `python -m pytest_celery_backends merge REPORT.json ... -o docs/reference` has made of reports of the conformance
+kit (tox -e py311-celery54-conformance and so on write some) is made into pages as well.
+
 Pages are the same whatever is installed: limits are those of the oldest Celery, with the release that lifts them.
 What ``--verify`` finds is added to the file; a run on the same server, provider and Celery takes its line's place.
 """
@@ -41,7 +44,9 @@ import measured  # noqa: E402
 import serialization  # noqa: E402
 
 from pytest_celery_backends import backends  # noqa: E402
+from pytest_celery_backends.__main__ import MERGED, PAGES  # noqa: E402
 from pytest_celery_backends.registry import ABSENT, Registry  # noqa: E402
+from pytest_celery_backends.reporting.merged import merge  # noqa: E402
 from pytest_celery_backends.sources import (  # noqa: E402
     BuiltIn,
     Container,
@@ -53,6 +58,7 @@ from pytest_celery_backends.sources import (  # noqa: E402
     Source,
 )
 from pytest_celery_backends.spec import BackendSpec, Namespace, Service  # noqa: E402
+from pytest_celery_backends.upstream import issues_in  # noqa: E402
 
 ROOT: Final = Path(__file__).parents[1]
 REFERENCE: Final = ROOT / "docs" / "reference"
@@ -62,7 +68,7 @@ SERIALIZATION: Final = REFERENCE / "serialization.json"
 CORPUS: Final = READS / "test_serialization.py"
 PROVIDERS: Final = ("container", "local", "embedded")
 GENERATED: Final = "<!-- Written by docs/generate.py; change that or the backend's spec. -->"
-REPOSITORIES: Final = {"celery": "celery/celery", "kombu": "celery/kombu"}
+BEHAVIOUR: Final = REFERENCE / MERGED
 
 Run = Mapping[str, Any]
 
@@ -132,6 +138,10 @@ def pages(specs: Sequence[BackendSpec], verified: Mapping[str, Sequence[Run]]) -
     if SERIALIZATION.exists():
         text = serialization.page(json.loads(_read(SERIALIZATION)))
         found[SERIALIZATION.with_suffix(".md")] = _joined(GENERATED, text)
+    if BEHAVIOUR.exists():
+        merged = merge({BEHAVIOUR.name: json.loads(_read(BEHAVIOUR))})
+        for name, render in PAGES.items():
+            found[REFERENCE / name] = _joined(GENERATED, render(merged).rstrip())
     return found
 
 
@@ -243,13 +253,7 @@ def _link(issue: str) -> str:
     >>> _link("celery#10536")
     ' ([celery#10536](https://github.com/celery/celery/issues/10536))'
     """
-    if not issue:
-        return ""
-    repository, _, number = issue.partition("#")
-    where = REPOSITORIES.get(repository, repository)
-    if "/" not in where or not number.isdecimal():
-        return f" ({issue})"
-    return f" ([{issue}](https://github.com/{where}/issues/{number}))"
+    return f" ({', '.join(issues_in(issue)) or issue})" if issue else ""
 
 
 def _verified(spec: BackendSpec, runs: Sequence[Run]) -> str:

@@ -20,7 +20,7 @@ PACKAGE: Final = Path(pytest_celery_backends.__file__).parent
 
 #: A module imports from its own layer or a lower one, and nobody imports in circles.
 LAYERS: Final[dict[int, tuple[str, ...]]] = {
-    0: ("errors", "capabilities", "garbage", "grids", "polling"),
+    0: ("errors", "capabilities", "garbage", "grids", "polling", "upstream"),
     1: (
         *(
             "spec",
@@ -112,6 +112,7 @@ LAYERS: Final[dict[int, tuple[str, ...]]] = {
         "check_limits",
         "verdicts",
         "plugin",
+        "__main__",
     ),
     7: ("conformance", "conformance.*"),
 }
