@@ -1,4 +1,4 @@
-"""The hooks of a run that has checks of the conformance kit, registered when pytest first sees a class of them."""
+"""The hooks of a run that has checks of the conformance kit, registered when pytest first sees one."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     choice = _choice_of_check(item)
     if choice is not None and (report.failed or report.when == "call"):
-        _patience(item.config).note(str(choice), getattr(item, "originalname", item.name), report.duration, failed=report.failed)
+        _patience(item.config).note(
+            str(choice), getattr(item, "originalname", item.name), report.duration, failed=report.failed
+        )
     return report
 
 
