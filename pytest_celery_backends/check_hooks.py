@@ -1,4 +1,4 @@
-"""The hooks of a run that has checks of the conformance kit, registered when pytest first sees a class of them."""
+"""The hooks of a run that has checks of the conformance kit, registered when pytest first sees one."""
 
 from __future__ import annotations
 

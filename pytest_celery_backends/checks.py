@@ -73,7 +73,8 @@ def except_on(
 ) -> Callable[[Function], Function]:
     """Note that a check does not hold on some backends: ``no(reason)`` by design, ``not_yet(reason, issue)`` so far.
 
-    The check still runs there, and is an error once it passes.
+    The check still runs there, and is an error once it passes. ``YES`` says that it holds where the capability that it
+    is about is declared to be lacking.
 
     Arguments:
         since: the first release of Celery that this is about, as (major, minor).

@@ -30,7 +30,6 @@ pytest.register_assert_rewrite("pytest_celery_backends.assertions", "pytest_cele
 
 #: The conformance kit; its modules are not called as pytest would have tests called.
 KIT: Final = Path(__file__).parent / "conformance"
-CHECKS: Final = f"{__package__}.conformance."
 
 #: What ``markers.described()`` gives; written down, for every run needs the lines and few need the module.
 MARKERS: Final = (
@@ -123,7 +122,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Mod
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:
-    if isinstance(obj, type) and any(each.__module__.startswith(CHECKS) for each in obj.__mro__):
+    if isinstance(obj, FunctionType) and "celery_backends_check" in vars(obj):  # see checks.py
         from . import check_hooks
 
         check_hooks.register(collector.config)

@@ -35,35 +35,28 @@ class Declared:
 
 
 def declared(check: Check, name: str, function: Any, spec: BackendSpec) -> Declared | None:
-    """What is declared of a check on a backend; the spec's word on the check wins, then the check's own.
+    """What is declared to be lacking: the spec's word on the check wins, then the check's own, then the capability.
 
     Arguments:
         name: the check's, as in "test_a_task_that_returned_is_successful".
         function: what the decorators stand on.
     """
-    if name in spec.checks and not spec.checks[name]:
-        where = place_of(spec.settings, f'"{name}"')
-        return Declared(
-            verdict=spec.checks[name],
-            place=where,
-            change=f"remove {name!r} from the checks of the BackendSpec {spec.name!r}",
-        )
+    if name in spec.checks:
+        change = f"remove {name!r} from the checks of the BackendSpec {spec.name!r}"
+        return _lack(spec.checks[name], spec.settings, f'"{name}"', change)
     for exemption in check.exemptions:
         if exemption.covers(spec.name, celery_release()):
-            where = place_of(function, "except_on(")
-            return Declared(
-                verdict=exemption.verdict,
-                place=where,
-                change=f"remove {spec.name!r} from @except_on(...), or end it with until=",
-            )
-    if check.capability is None or spec.verdict(check.capability):
+            change = f"remove {spec.name!r} from @except_on(...), or end it with until="
+            return _lack(exemption.verdict, function, "except_on(", change)
+    if check.capability is None:
         return None
-    what = f"Capability.{check.capability.name}"
-    return Declared(
-        verdict=spec.verdict(check.capability),
-        place=place_of(spec.settings, f"{what}:"),
-        change=f"remove {what} from the limits of the BackendSpec {spec.name!r}",
-    )
+    capability = f"Capability.{check.capability.name}"
+    change = f"remove {capability} from the limits of the BackendSpec {spec.name!r}"
+    return _lack(spec.verdict(check.capability), spec.settings, f"{capability}:", change)
+
+
+def _lack(verdict: Verdict, function: Any, text: str, change: str) -> Declared | None:
+    return None if verdict else Declared(verdict=verdict, place=place_of(function, text), change=change)
 
 
 def place_of(function: Any, text: str) -> str:

@@ -281,7 +281,7 @@ def test_drivers_are_imported_inside_functions_of_those_who_need_them() -> None:
             (m, each)
             for m, each in drivers
             if not (each.in_function or each.for_types)
-            or not (fnmatchcase(m, DRIVERS[each.target]) or m.startswith("traffic."))
+            or not (fnmatchcase(m, DRIVERS[each.target]) or m.startswith(("traffic.", "conformance.")))
         )
         == []
     )

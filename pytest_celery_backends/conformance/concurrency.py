@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 from typing import Any
 
@@ -64,14 +65,13 @@ class TestConcurrency:
     def test_twenty_writers_lose_no_result(self, result_app: Celery, result_backend: ResultBackend) -> None:
         """userguide/workers, Concurrency: worker processes store their results independently."""
         ids = [f"written-{number}" for number in range(20)]
-        at_once(
-            [
-                lambda task_id=task_id: result_app.backend.store_result(task_id, task_id, states.SUCCESS)
-                for task_id in ids
-            ]
-        )
+        at_once([partial(self.write, result_app, each) for each in ids])
         assert [last_state_of(result_backend, each) for each in ids] == [states.SUCCESS] * 20
         assert [AsyncResult(each, app=result_app).get(timeout=LIMIT) for each in ids] == ids
+
+    def write(self, app: Celery, task_id: str) -> None:
+        """Store a result by the backend of this thread."""
+        app.backend.store_result(task_id, task_id, states.SUCCESS)
 
     @check("core")
     @pytest.mark.celery(worker_pool="threads", worker_concurrency=4)
@@ -115,7 +115,7 @@ class TestConcurrency:
     ) -> None:
         """celery.result.GroupResult.save."""
         ids = [f"saved-{number}" for number in range(10)]
-        at_once([lambda each=each: GroupResult(each, [check_done], app=result_app).save() for each in ids])
+        at_once([GroupResult(each, [check_done], app=result_app).save for each in ids])
         found = sorted(each.task_id for each in result_backend.stored() if each.kind == "group")
         assert found == sorted(ids)
         assert [GroupResult.restore(each, app=result_app).results for each in ids] == [[check_done]] * 10

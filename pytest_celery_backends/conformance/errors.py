@@ -7,7 +7,8 @@ from celery import states
 from celery.exceptions import MaxRetriesExceededError
 from celery.result import AsyncResult
 
-from .. import ResultBackend, ResultWorker, check
+from .. import YES, ResultBackend, ResultWorker, check, except_on
+from .families import ALWAYS_PICKLE, DATABASES
 from .limits import LIMIT
 from .stored import last_state_of, until_stored
 from .tasks import CheckTasks
@@ -130,6 +131,7 @@ class TestErrors:
         until_stored(result_backend, result, states.FAILURE)
         assert result.get(timeout=LIMIT, propagate=False).args == ("x" * 10_000,)
 
+    @except_on(*DATABASES, verdict=ALWAYS_PICKLE, until=(5, 7))
     @check("core")
     def test_a_value_that_no_serializer_takes_fails_its_task(
         self, check_tasks: CheckTasks, result_backend: ResultBackend
@@ -171,6 +173,7 @@ class TestErrors:
         with pytest.raises(MaxRetriesExceededError):
             result.get(timeout=LIMIT)
 
+    @except_on(*DATABASES, verdict=YES, until=(5, 7))
     @check("serializers")
     @pytest.mark.celery(result_serializer="pickle", accept_content=["json", "pickle"])
     def test_pickle_keeps_what_an_exception_carries(

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from celery import states
 
-from .. import ResultBackend, check
+from .. import ResultBackend, check, except_on
+from .families import ALWAYS_PICKLE, DATABASES
 from .limits import LIMIT
 from .stored import until_stored
 from .tasks import CheckTasks
@@ -126,6 +127,7 @@ class TestPayloads:
         """userguide/configuration, result_serializer: an object's keys are read in the order written."""
         comes_back(result_backend, check_tasks, {f"key {number * 7 % 500}": number for number in range(500)})
 
+    @except_on(*DATABASES, verdict=ALWAYS_PICKLE, until=(5, 7))
     @check("core")
     def test_a_tuple_comes_back_as_a_list(
         self, result_backend: ResultBackend, check_tasks: CheckTasks

@@ -19,20 +19,31 @@ def second_app(result_backend: ResultBackend, /, **settings: Any) -> Iterator[Ce
     """
     app = Celery("conformance-second", set_as_current=False)
     app.conf.update({**result_backend.settings, **settings})
+    built: list[Any] = []
+    build = app._get_backend
+
+    def build_and_note() -> Any:
+        built.append(build())
+        return built[-1]
+
+    app._get_backend = build_and_note
     try:
         yield app
     finally:
-        backend = getattr(app._local, "backend", None)
-        if backend is not None:
+        for backend in built:  # each thread has its own
             close(backend)
         app.close()
 
 
 def close(backend: Any) -> None:
     """Let go of what a backend of Celery's holds open: who listens goes before the client."""
-    consumer = getattr(backend, "result_consumer", None)
-    if consumer is not None:
+    consumer: Any = getattr(backend, "result_consumer", None)
+    if getattr(consumer, "_pubsub", None) or getattr(consumer, "_connection", None):
         consumer.stop()
+    if getattr(consumer, "_pubsub", None):
+        # a result that is collected later would connect anew to unsubscribe
+        consumer._pubsub = None
+        consumer.subscribed_to.clear()
     for name in ("client", "_connection"):
         held = vars(backend).get(name)
         if hasattr(held, "close"):

@@ -10,8 +10,8 @@ from typing import Any, Final
 import pytest
 from celery import states
 
-from .. import ResultBackend, check, except_on, not_yet
-from .families import DATABASES
+from .. import YES, ResultBackend, check, except_on
+from .families import ALWAYS_PICKLE, DATABASES
 from .limits import LIMIT
 from .payloads import comes_back
 from .stored import records_of, until_stored
@@ -20,9 +20,6 @@ from .tasks import CheckTasks
 PICKLE: Final = {"result_serializer": "pickle", "accept_content": ["json", "pickle"]}
 YAML: Final = {"result_serializer": "yaml", "accept_content": ["json", "yaml"]}
 MSGPACK: Final = {"result_serializer": "msgpack", "accept_content": ["json", "msgpack"]}
-ALWAYS_PICKLE: Final = not_yet(
-    "a database's rows are pickles, whatever result_serializer says", "celery#10536"
-)
 
 
 class Parcel:
@@ -62,6 +59,7 @@ class TestSerializers:
         """kombu.serialization: bytes are carried as base64 where they are no text."""
         comes_back(result_backend, check_tasks, b"\x00\xff\x80 bytes")
 
+    @except_on(*DATABASES, verdict=YES, until=(5, 7))
     @check("serializers")
     @pytest.mark.celery(**PICKLE)
     def test_pickle_keeps_types(self, result_backend: ResultBackend, check_tasks: CheckTasks) -> None:
@@ -69,12 +67,14 @@ class TestSerializers:
         value = [(1, 2), {3}, frozenset({4}), 5j, b"\x00\xff", {1: "a", (2, 3): "b"}, datetime.timedelta(1)]
         comes_back(result_backend, check_tasks, value)
 
+    @except_on(*DATABASES, verdict=YES, until=(5, 7))
     @check("serializers")
     @pytest.mark.celery(**PICKLE)
     def test_pickle_keeps_instances(self, result_backend: ResultBackend, check_tasks: CheckTasks) -> None:
         """userguide/calling, Serializers: pickle supports class instances."""
         comes_back(result_backend, check_tasks, Parcel(7))
 
+    @except_on(*DATABASES, verdict=YES, until=(5, 7))
     @check("serializers")
     @pytest.mark.celery(**PICKLE)
     def test_pickle_carries_exceptions_as_values(
@@ -94,6 +94,7 @@ class TestSerializers:
         until_stored(result_backend, result, "PROGRESS")
         assert result.info == meta
 
+    @except_on(*DATABASES, verdict=YES, until=(5, 7))
     @check("serializers")
     @pytest.mark.celery(**YAML)
     def test_yaml_carries_what_json_does(
@@ -104,6 +105,7 @@ class TestSerializers:
             result_backend, check_tasks, {"a": [1, 2.5, None, True, "Größe"], "on": datetime.date(2026, 1, 2)}
         )
 
+    @except_on(*DATABASES, verdict=YES, until=(5, 7))
     @check("serializers")
     @pytest.mark.celery(**MSGPACK)
     def test_msgpack_carries_bytes_and_text(

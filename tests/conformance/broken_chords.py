@@ -98,7 +98,7 @@ class RunsBodiesOfFailedHeaders(CacheBackend):
 
 
 @breaks("memory", "TestChordErrors::test_what_the_body_raises_is_its_own_error")
-class FlattensErrors(CacheBackend):
+class TellsErrorsByTheirText(CacheBackend):
     """Keeps of an exception its text."""
 
     def prepare_exception(self, exc: Any, serializer: Any = None) -> Any:

@@ -18,13 +18,17 @@ class GoesToItsOwnDatabase(DatabaseBackend):
         super().__init__(dburi, engine_options, url or "sqlite://", **kwargs)
 
 
-@breaks("sqlite", "TestDatabaseSettings::test_database_engine_options_go_to_the_engine")
+@breaks(
+    "sqlite",
+    "TestDatabaseSettings::test_database_engine_options_go_to_the_engine",
+    "TestPooling::test_a_pool_of_one_connection_is_enough_for_a_process",
+)
 class TakesNoEngineOptions(DatabaseBackend):
     """Makes its engine as it likes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.engine_options = {}
+        self.engine_options: dict[str, Any] = {}
 
 
 @breaks("sqlite", "TestDatabaseSettings::test_options_of_a_pool_do_no_harm_to_a_client_that_has_none")

@@ -107,7 +107,7 @@ class LowersIds(CacheBackend):
     "TestIdentifiers::test_the_text_of_an_exception_may_be_long",
     "TestIdentifiers::test_arguments_of_ten_thousand_bytes_are_stored_with_the_result",
 )
-class CutsShort(CacheBackend):
+class CutsAtFiveThousand(CacheBackend):
     """Keeps the first five thousand bytes, as a column does that is too narrow."""
 
     def encode(self, data: Any) -> Any:

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = (
     "README.md",
     "docs/tutorial/first-test.md",
+    "docs/how-to/check-a-backend.md",
     "docs/how-to/count-round-trips.md",
     "docs/how-to/follow-a-task.md",
     "docs/how-to/find-leftovers.md",

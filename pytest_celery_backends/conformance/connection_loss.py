@@ -1,0 +1,129 @@
+"""What becomes of results when connections to the store are lost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from celery import Celery, states
+from celery.result import AsyncResult, GroupResult
+
+from .. import ResultBackend, check
+from .concerned import DATABASE, REDIS, is_one, only_on
+from .limits import LIMIT, until
+from .relay import Relay, relayed
+from .stored import last_state_of
+
+#: A store that answers again is found within this many milliseconds.
+QUICK = {"result_backend_base_sleep_between_retries_ms": 1, "result_backend_max_sleep_between_retries_ms": 20}
+
+#: Seconds for who waits: Celery's push backends look up once a second.
+LONG = 10.0
+
+
+class TestConnectionLoss:
+    """userguide/configuration: https://docs.celeryq.dev/en/stable/userguide/configuration.html#result-backend-always-retry."""
+
+    @check("reread")
+    def test_what_was_stored_before_a_loss_is_read_after_it(self, result_backend: ResultBackend) -> None:
+        """userguide/tasks, Result Backends: a result is in the store, and not in a connection."""
+        with relayed(result_backend) as (app, relay):
+            app.backend.store_result("conformance-before", "kept", states.SUCCESS)
+            relay.cut()
+            assert AsyncResult("conformance-before", app=app).get(timeout=LIMIT) == "kept"
+        assert last_state_of(result_backend, "conformance-before") == states.SUCCESS
+
+    @check("reread")
+    def test_what_is_stored_after_a_loss_is_in_the_store(self, result_backend: ResultBackend) -> None:
+        """userguide/tasks, Result Backends: a client connects anew."""
+        with relayed(result_backend) as (app, relay):
+            for number in range(3):
+                app.backend.store_result(f"conformance-{number}", number, states.SUCCESS)
+                relay.cut()
+        found = [last_state_of(result_backend, f"conformance-{number}") for number in range(3)]
+        assert found == [states.SUCCESS] * 3
+
+    @check("reread")
+    def test_who_waits_while_the_connection_is_lost_is_told_all_the_same(
+        self, result_backend: ResultBackend, result_app: Celery
+    ) -> None:
+        """celery.result.AsyncResult.get: waits for the result, and not for a connection."""
+        with relayed(result_backend) as (app, relay), ThreadPoolExecutor(1) as pool:
+            waiting = threading.Event()
+
+            def wait() -> Any:
+                result = AsyncResult("conformance-awaited", app=app)
+                return result.get(timeout=LONG, interval=0.05, on_interval=waiting.set)
+
+            told = pool.submit(wait)
+            assert waiting.wait(LONG)
+            until(lambda: relay.cut() > 0 or is_one(result_app, DATABASE), "connection of who waits")
+            result_app.backend.store_result("conformance-awaited", "told", states.SUCCESS)
+            assert told.result(timeout=LONG) == "told"
+
+    @check("groups")
+    def test_a_group_that_was_saved_before_a_loss_is_restored_after_it(
+        self, result_backend: ResultBackend
+    ) -> None:
+        """celery.result.GroupResult.restore: from the store."""
+        with relayed(result_backend) as (app, relay):
+            members = [AsyncResult(f"member-{number}", app=app) for number in range(3)]
+            GroupResult("conformance-group", members, app=app).save()
+            relay.cut()
+            assert GroupResult.restore("conformance-group", app=app).results == members
+
+    @check("reread")
+    def test_an_outage_is_an_error_and_ends_with_it(self, result_backend: ResultBackend) -> None:
+        """userguide/configuration, result_backend_always_retry: without it, what cannot be reached is an error."""
+        with relayed(result_backend, result_backend_max_retries=1, **QUICK) as (app, relay):
+            assert ended(lambda: self.read(app, relay)) == "error"
+            relay.resume()
+            assert AsyncResult("conformance-before", app=app).get(timeout=LIMIT) == "kept"
+
+    def read(self, app: Celery, relay: Relay) -> None:
+        """Read a result that nothing leads to any more."""
+        app.backend.store_result("conformance-before", "kept", states.SUCCESS)
+        relay.refuse()
+        app.backend.get_task_meta("conformance-before", cache=False)
+
+    @check("reread")
+    def test_a_result_is_stored_once_the_outage_is_over_where_it_is_always_retried(
+        self, result_backend: ResultBackend, result_app: Celery
+    ) -> None:
+        """userguide/configuration, result_backend_always_retry: "If enabled, backend will try to retry on the event of
+        recoverable exceptions instead of propagating the exception"."""
+        only_on(result_app, REDIS, DATABASE)
+        own = {"result_backend_always_retry": True, "result_backend_max_retries": 10_000}
+        with relayed(result_backend, **QUICK, **own) as (app, relay), ThreadPoolExecutor(1) as pool:
+            stored = pool.submit(self.store, app, relay)
+            until(lambda: relay.refused > 1, "two calls that were refused")
+            assert not stored.done()
+            relay.resume()
+            stored.result(timeout=LIMIT)
+        assert last_state_of(result_backend, "conformance-retried") == states.SUCCESS
+
+    def store(self, app: Celery, relay: Relay) -> None:
+        """Store a result while nothing can be reached."""
+        assert app.backend.get_state("connects") == states.PENDING
+        relay.refuse()
+        app.backend.store_result("conformance-retried", "stored", states.SUCCESS)
+
+
+def ended(call: Callable[[], Any]) -> str:
+    """How a call ended: "error", "answer", or not at all within the limit of a check."""
+    told: list[str] = []
+
+    def run() -> None:
+        try:
+            call()
+        except Exception:
+            told.append("error")
+        else:
+            told.append("answer")
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(timeout=2 * LIMIT)
+    return told[0] if told else "neither answer nor error"
