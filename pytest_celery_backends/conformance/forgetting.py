@@ -5,10 +5,12 @@ from __future__ import annotations
 from celery import Celery, chain, group, states
 from celery.result import AsyncResult, GroupResult
 
-from .. import ResultBackend, ResultWorker, check, except_on, not_yet
+from .. import ResultBackend, ResultWorker, check, except_on, no, not_yet
 from .limits import LIMIT
 from .stored import last_state_of, records_of
 from .tasks import CheckTasks
+
+NOT_BEFORE = no("Celery's RPC backend does not implement forget() before 5.7")
 
 
 class TestForgetting:
@@ -53,6 +55,7 @@ class TestForgetting:
             states.SUCCESS,
         ]
 
+    @except_on("rpc", "rpc-memory", verdict=NOT_BEFORE, until=(5, 7))
     @check("forget_absent")
     def test_a_result_that_was_never_stored_can_be_forgotten(
         self, check_unknown: AsyncResult, result_backend: ResultBackend
@@ -61,6 +64,7 @@ class TestForgetting:
         check_unknown.forget()
         assert (check_unknown.state, result_backend.stored()) == (states.PENDING, [])
 
+    @except_on("rpc", "rpc-memory", verdict=NOT_BEFORE, until=(5, 7))
     @check("forget_absent")
     def test_a_result_can_be_forgotten_twice(
         self, check_done: AsyncResult, result_backend: ResultBackend

@@ -79,7 +79,7 @@ class TestPooling:
             assert app.backend.get_state("conformance-unknown") == states.PENDING
 
     @check("core")
-    @pytest.mark.celery(database_engine_options={"pool_size": 1, "max_overflow": 0, "pool_timeout": 2})
+    @pytest.mark.celery(database_engine_options={"pool_size": 1})
     def test_a_pool_of_one_connection_is_enough_for_a_process(
         self, check_done: AsyncResult, result_backend: ResultBackend, result_app: Celery
     ) -> None:
