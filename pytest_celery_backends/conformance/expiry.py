@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from celery import Celery, group, states
-from celery.result import AsyncResult
+from celery.result import AsyncResult, GroupResult
 
 from .. import ResultBackend, ResultWorker, beat_schedule_has_cleanup, check
 from .concerned import DATABASE, is_one, only_since
@@ -152,6 +152,7 @@ class TestExpiry:
         result = group(check_tasks.double.s(number) for number in range(2))()
         result.save()
         result_worker.drain()
+        assert GroupResult.restore(result.id, app=result_app).id == result.id
         if is_one(result_app, DATABASE):
             only_since(5, 6)  # before, a group in a database is as old as the import of Celery (celery#10108)
         if result_backend.supports("expiry"):

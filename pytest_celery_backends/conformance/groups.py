@@ -117,11 +117,12 @@ class TestGroups:
 
     @check("groups")
     def test_a_saved_group_is_one_record_in_the_store(
-        self, check_tasks: CheckTasks, result_backend: ResultBackend
+        self, check_tasks: CheckTasks, result_backend: ResultBackend, result_app: Celery
     ) -> None:
         """celery.result.GroupResult.save: "Save group-result for later retrieval using restore"."""
         result = group(check_tasks.double.s(number) for number in range(3))()
         result.save()
+        assert GroupResult.restore(result.id, app=result_app).id == result.id
         assert [each.task_id for each in result_backend.stored() if each.kind == "group"] == [result.id]
 
     @check("groups")
@@ -148,6 +149,8 @@ class TestGroups:
         assert records_of(result_backend, check_waiting) == []
 
     @check("groups")
-    def test_a_group_that_was_never_saved_is_none(self, result_app: Celery) -> None:
+    def test_a_group_that_was_never_saved_is_none(self, check_done: AsyncResult, result_app: Celery) -> None:
         """celery.result.GroupResult.restore: there is nothing to restore."""
-        assert GroupResult.restore("conformance-never-saved", app=result_app) is None
+        GroupResult("conformance-saved", [check_done], app=result_app).save()
+        found = [GroupResult.restore(f"conformance-{name}", app=result_app) for name in ("saved", "unsaved")]
+        assert (found[0].results, found[1]) == ([check_done], None)

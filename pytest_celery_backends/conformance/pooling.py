@@ -55,7 +55,7 @@ class TestPooling:
         """userguide/configuration, result_backend_thread_safe: a thread has a backend of its own."""
 
         def read() -> list[int]:
-            return [AsyncResult(check_done.id, app=result_app).get(timeout=LIMIT) for _ in range(5)]
+            return [AsyncResult(check_done.id, app=result_app).result for _ in range(5)]
 
         with result_backend.commands() as commands:
             assert at_once([read] * 8) == [[4] * 5] * 8
