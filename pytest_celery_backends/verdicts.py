@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import pytest
 
 from .activation import choice_of
 from .capabilities import Verdict
@@ -16,8 +18,8 @@ from .checks import CORE, Check, check_of
 from .spec import BackendSpec
 from .stash import RUN, UNAVAILABLE, UNSUPPORTED
 
-if TYPE_CHECKING:
-    import pytest
+#: That a check does not hold, as was declared.
+LACKS: Final[pytest.StashKey[bool]] = pytest.StashKey()
 
 WORKS: Final = """\
 {check} passes on {backend}, where it is declared that it does not: {answer}({reason!r})
@@ -84,7 +86,12 @@ def _from_package(path: Path) -> tuple[str, ...]:
 def judge(item: Any, report: pytest.TestReport) -> None:
     """Write on the report of a check what its outcome means where something is declared."""
     check, choice = check_of(item.obj), choice_of(item)
-    if check is None or choice is None or UNAVAILABLE in item.stash or UNSUPPORTED in item.stash:
+    if check is None or choice is None or UNAVAILABLE in item.stash:
+        return
+    if LACKS in item.stash:
+        _forgive(report)
+        return
+    if UNSUPPORTED in item.stash:
         return
     name = item.originalname
     found = declared(check, name, item.obj, item.config.stash[RUN].spec(choice))
@@ -106,6 +113,7 @@ def judge(item: Any, report: pytest.TestReport) -> None:
 
 def _lacks(item: Any, report: pytest.TestReport, verdict: Verdict, choice: str) -> None:
     reason = f"{verdict.reason} ({verdict.issue})" if verdict.issue else verdict.reason
+    item.stash[LACKS] = True
     report.outcome = "skipped"
     if verdict.answer == "not yet":
         report.wasxfail = f"known gap on {choice}: {reason}"
@@ -113,6 +121,13 @@ def _lacks(item: Any, report: pytest.TestReport, verdict: Verdict, choice: str) 
         item.stash[UNSUPPORTED] = reason
         location = item.location
         report.longrepr = (location[0], (location[1] or 0) + 1, f"unsupported on {choice}: {reason}")
+
+
+def _forgive(report: pytest.TestReport) -> None:
+    """What a check that does not hold leaves behind, such as a worker that died of it, is part of that."""
+    if report.failed:
+        report.outcome = "passed"
+        report.sections.append(("what it left behind", report.longreprtext))
 
 
 def described(item: Any) -> Mapping[str, str] | None:

@@ -121,8 +121,10 @@ def _unplanted(serializer: str) -> AssertionError:
 
 def _attack_store(lease: Lease, attacker: Celery, serializer: str, timeout: float) -> Attack:
     task_id, token, app = str(uuid4()), uuid4().hex, lease.app
-    with app.producer_pool.acquire(block=True) as producer:
-        app.backend.on_task_call(producer, task_id)  # where results are messages this makes the reply queue
+    if not lease.spec.verdict(Capability.REREAD):
+        with app.producer_pool.acquire(block=True) as producer:
+            # makes the reply queue; elsewhere it may subscribe, and who waits next would be sent the payload
+            app.backend.on_task_call(producer, task_id)
     request = Context(id=task_id, task=_TASK, reply_to=app.thread_oid, correlation_id=task_id)
     _change_serializer(attacker.backend, serializer)
     for payload in _payloads(token):

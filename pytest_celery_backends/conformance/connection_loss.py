@@ -11,7 +11,7 @@ from celery import Celery, states
 from celery.result import AsyncResult, GroupResult
 
 from .. import ResultBackend, check
-from .concerned import DATABASE, REDIS, is_one, only_on
+from .concerned import DATABASE, REDIS, is_one, only_on, only_since
 from .limits import LIMIT, until
 from .relay import Relay, relayed
 from .stored import last_state_of
@@ -95,6 +95,7 @@ class TestConnectionLoss:
         """userguide/configuration, result_backend_always_retry: "If enabled, backend will try to retry on the event of
         recoverable exceptions instead of propagating the exception"."""
         only_on(result_app, REDIS, DATABASE)
+        only_since(*((5, 5) if is_one(result_app, REDIS) else (5, 7)))
         own = {"result_backend_always_retry": True, "result_backend_max_retries": 10_000}
         with relayed(result_backend, **QUICK, **own) as (app, relay), ThreadPoolExecutor(1) as pool:
             stored = pool.submit(self.store, app, relay)

@@ -13,6 +13,7 @@ from celery.result import AsyncResult
 from kombu.exceptions import ContentDisallowed
 
 from .. import ResultBackend, ResultWorker, check, except_on, no
+from .concerned import DATABASE, is_one, only_since
 from .limits import LIMIT
 from .second_app import second_app
 
@@ -53,8 +54,10 @@ class TestContentSecurity:
 
     @check("serializers")
     @pytest.mark.celery(result_serializer="pickle", accept_content=["json", "pickle"])
-    def test_a_pickle_is_loaded_where_it_is_accepted(self, pickled: AsyncResult) -> None:
+    def test_a_pickle_is_loaded_where_it_is_accepted(self, pickled: AsyncResult, result_app: Celery) -> None:
         """userguide/configuration, accept_content: "A white-list of content-types/serializers to allow"."""
+        if is_one(result_app, DATABASE):
+            only_since(5, 7)  # before, each row is a pickle
         assert pickled.get(timeout=LIMIT) == {"pair": (1, 2)}
 
     @except_on(*DATABASES, verdict=OF_BEFORE)

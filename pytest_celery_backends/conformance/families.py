@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .. import not_yet
+from .. import no, not_yet
 
 RPC: Final = ("rpc", "rpc-memory")
 DATABASES: Final = ("postgres", "mysql", "mariadb", "sqlite", "mssql", "oracle")
@@ -21,4 +21,12 @@ POLLED: Final = (
 #: Of DATABASES before Celery 5.7.
 ALWAYS_PICKLE: Final = not_yet(
     "a database's rows are pickles, whatever result_serializer says", "celery#10536"
+)
+#: Of django-cache.
+OBJECTS: Final = no("Django's cache stores Python's own objects, whatever result_serializer says")
+#: Of django-db.
+UNTRACED: Final = not_yet("django-celery-results stores a traceback with result_extended alone", "")
+#: Of consul.
+FIRST_STATE: Final = no(
+    "Celery locks a key with a new session for each state: Consul keeps the first and drops all others"
 )

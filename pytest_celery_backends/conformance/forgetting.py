@@ -5,10 +5,12 @@ from __future__ import annotations
 from celery import Celery, chain, group, states
 from celery.result import AsyncResult, GroupResult
 
-from .. import ResultBackend, ResultWorker, check, except_on, not_yet
+from .. import ResultBackend, ResultWorker, check, except_on, no, not_yet
 from .limits import LIMIT
 from .stored import last_state_of, records_of
 from .tasks import CheckTasks
+
+NOT_BEFORE = no("Celery's RPC backend does not implement forget() before 5.7")
 
 
 class TestForgetting:
@@ -53,6 +55,7 @@ class TestForgetting:
             states.SUCCESS,
         ]
 
+    @except_on("rpc", "rpc-memory", verdict=NOT_BEFORE, until=(5, 7))
     @check("forget_absent")
     def test_a_result_that_was_never_stored_can_be_forgotten(
         self, check_unknown: AsyncResult, result_backend: ResultBackend
@@ -61,6 +64,7 @@ class TestForgetting:
         check_unknown.forget()
         assert (check_unknown.state, result_backend.stored()) == (states.PENDING, [])
 
+    @except_on("rpc", "rpc-memory", verdict=NOT_BEFORE, until=(5, 7))
     @check("forget_absent")
     def test_a_result_can_be_forgotten_twice(
         self, check_done: AsyncResult, result_backend: ResultBackend
@@ -127,6 +131,7 @@ class TestForgetting:
         result = group(check_tasks.double.s(number) for number in range(2))()
         result.save()
         result_worker.drain()
+        assert GroupResult.restore(result.id, app=result_app).id == result.id
         result.delete()
         assert GroupResult.restore(result.id, app=result_app) is None
         kinds = [(each.kind, each.state) for each in result_backend.stored()]
@@ -137,9 +142,13 @@ class TestForgetting:
         verdict=not_yet("delete() raises FileNotFoundError where nothing is saved", "celery#10678"),
     )
     @check("groups")
-    def test_a_group_that_was_never_saved_can_be_deleted(
-        self, result_app: Celery, result_backend: ResultBackend
+    def test_a_group_can_be_deleted_twice(
+        self, check_done: AsyncResult, result_app: Celery, result_backend: ResultBackend
     ) -> None:
         """celery.result.GroupResult.delete: "Remove this result if it was previously saved"."""
-        GroupResult("conformance-never-saved", [], app=result_app).delete()
-        assert result_backend.stored() == []
+        GroupResult("conformance-group", [check_done], app=result_app).save()
+        result = GroupResult.restore("conformance-group", app=result_app)
+        assert result.results == [check_done]
+        result.delete()
+        result.delete()
+        assert [each.kind for each in result_backend.stored()] == ["task"]

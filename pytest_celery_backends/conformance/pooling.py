@@ -55,7 +55,7 @@ class TestPooling:
         """userguide/configuration, result_backend_thread_safe: a thread has a backend of its own."""
 
         def read() -> list[int]:
-            return [AsyncResult(check_done.id, app=result_app).get(timeout=LIMIT) for _ in range(5)]
+            return [AsyncResult(check_done.id, app=result_app).result for _ in range(5)]
 
         with result_backend.commands() as commands:
             assert at_once([read] * 8) == [[4] * 5] * 8
@@ -79,7 +79,7 @@ class TestPooling:
             assert app.backend.get_state("conformance-unknown") == states.PENDING
 
     @check("core")
-    @pytest.mark.celery(database_engine_options={"pool_size": 1, "max_overflow": 0, "pool_timeout": 2})
+    @pytest.mark.celery(database_engine_options={"pool_size": 1})
     def test_a_pool_of_one_connection_is_enough_for_a_process(
         self, check_done: AsyncResult, result_backend: ResultBackend, result_app: Celery
     ) -> None:

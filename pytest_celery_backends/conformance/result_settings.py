@@ -30,7 +30,7 @@ class TestResultSettings:
     ) -> None:
         """userguide/configuration, result_backend: "The backend used to store task results"."""
         with second_app(result_backend) as app:
-            assert AsyncResult(check_done.id, app=app).get(timeout=LIMIT) == 4
+            assert AsyncResult(check_done.id, app=app).result == 4
 
     @check("serializers")
     def test_result_serializer_decides_what_becomes_of_a_value(self, result_backend: ResultBackend) -> None:

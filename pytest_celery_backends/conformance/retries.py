@@ -12,7 +12,7 @@ from celery import Celery, states
 from celery.exceptions import BackendGetMetaError, BackendStoreError
 
 from .. import ResultBackend, check
-from .concerned import REDIS, only_on
+from .concerned import REDIS, only_on, only_since
 from .deaf_servers import hanging_up
 from .redis_settings import by_name
 
@@ -24,6 +24,7 @@ NEVER_AGAIN = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "inter
 def unreachable(result_backend: ResultBackend, **settings: Any) -> Iterator[tuple[Celery, list[float]]]:
     """An app whose server hangs up at once, and what grows by one with each connection that it is asked for."""
     options = {**result_backend.settings["result_backend_transport_options"], "retry_policy": NEVER_AGAIN}
+    only_since(5, 5)
     with hanging_up() as (host, port, calls):
         there = {"redis_host": host, "redis_port": port, "result_backend_transport_options": options}
         with by_name(result_backend, **there, **settings) as app:

@@ -11,7 +11,7 @@ import pytest
 from celery import states
 
 from .. import YES, ResultBackend, check, except_on
-from .families import ALWAYS_PICKLE, DATABASES
+from .families import ALWAYS_PICKLE, DATABASES, UNTRACED
 from .limits import LIMIT
 from .payloads import comes_back
 from .stored import records_of, until_stored
@@ -59,6 +59,7 @@ class TestSerializers:
         """kombu.serialization: bytes are carried as base64 where they are no text."""
         comes_back(result_backend, check_tasks, b"\x00\xff\x80 bytes")
 
+    @except_on("django-cache", verdict=YES)
     @except_on(*DATABASES, verdict=YES, until=(5, 7))
     @check("serializers")
     @pytest.mark.celery(**PICKLE)
@@ -67,6 +68,7 @@ class TestSerializers:
         value = [(1, 2), {3}, frozenset({4}), 5j, b"\x00\xff", {1: "a", (2, 3): "b"}, datetime.timedelta(1)]
         comes_back(result_backend, check_tasks, value)
 
+    @except_on("django-cache", verdict=YES)
     @except_on(*DATABASES, verdict=YES, until=(5, 7))
     @check("serializers")
     @pytest.mark.celery(**PICKLE)
@@ -74,6 +76,7 @@ class TestSerializers:
         """userguide/calling, Serializers: pickle supports class instances."""
         comes_back(result_backend, check_tasks, Parcel(7))
 
+    @except_on("django-cache", verdict=YES)
     @except_on(*DATABASES, verdict=YES, until=(5, 7))
     @check("serializers")
     @pytest.mark.celery(**PICKLE)
@@ -83,7 +86,9 @@ class TestSerializers:
         """celery.result.AsyncResult.get: an exception that a task returns is a value, and not raised."""
         comes_back(result_backend, check_tasks, KeyError("returned"))
 
-    @check("custom_states")
+    @except_on("django-cache", verdict=YES)
+    @except_on(*DATABASES, verdict=YES, until=(5, 7))
+    @check("serializers")
     @pytest.mark.celery(**PICKLE)
     def test_pickle_keeps_meta_of_a_state(
         self, result_backend: ResultBackend, check_tasks: CheckTasks
@@ -94,6 +99,8 @@ class TestSerializers:
         until_stored(result_backend, result, "PROGRESS")
         assert result.info == meta
 
+    @except_on("azureblob", verdict=YES)
+    @except_on("django-cache", verdict=YES)
     @except_on(*DATABASES, verdict=YES, until=(5, 7))
     @check("serializers")
     @pytest.mark.celery(**YAML)
@@ -105,6 +112,7 @@ class TestSerializers:
             result_backend, check_tasks, {"a": [1, 2.5, None, True, "Größe"], "on": datetime.date(2026, 1, 2)}
         )
 
+    @except_on("django-cache", verdict=YES)
     @except_on(*DATABASES, verdict=YES, until=(5, 7))
     @check("serializers")
     @pytest.mark.celery(**MSGPACK)
@@ -116,6 +124,7 @@ class TestSerializers:
             result_backend, check_tasks, {"bytes": b"\x00\xff", "text": "Größe", "numbers": [1, 2.5, None]}
         )
 
+    @except_on("azureblob", verdict=YES)
     @except_on(*DATABASES, verdict=ALWAYS_PICKLE, until=(5, 7))
     @check("serializers")
     @pytest.mark.celery(result_serializer="yaml", accept_content=["json", "yaml"])
@@ -142,6 +151,7 @@ class TestSerializers:
         result = check_tasks.returning({"numbers": [1, 2.5, None], "text": "Größe"})
         result_backend.assert_same_everywhere(result, timeout=LIMIT)
 
+    @except_on("django-db", verdict=UNTRACED)
     @check("any_reader")
     def test_another_process_reads_the_same_failure(
         self, result_backend: ResultBackend, check_tasks: CheckTasks

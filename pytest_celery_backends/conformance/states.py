@@ -9,7 +9,7 @@ from celery import Celery, states
 from celery.exceptions import Ignore
 from celery.result import AsyncResult
 
-from .. import ResultBackend, ResultWorker, check, except_on, no
+from .. import YES, ResultBackend, ResultWorker, check, except_on, no
 from .families import RPC
 from .limits import LIMIT
 from .stored import last_state_of, records_of, until_stored
@@ -106,6 +106,7 @@ class TestStates:
         until_stored(result_backend, result, states.RETRY)
         assert (type(result.result), result.result.args) == (KeyError, ("not yet",))
 
+    @except_on("consul", verdict=YES)
     @check("custom_states")
     def test_a_state_of_ones_own_is_stored(
         self, result_backend: ResultBackend, check_tasks: CheckTasks
@@ -115,6 +116,7 @@ class TestStates:
         until_stored(result_backend, result, "PROGRESS")
         assert (result.state, result.info, result.ready()) == ("PROGRESS", {"done": 1}, False)
 
+    @except_on("consul", verdict=YES)
     @check("custom_states")
     def test_a_state_of_ones_own_may_have_any_name(
         self, result_backend: ResultBackend, check_tasks: CheckTasks

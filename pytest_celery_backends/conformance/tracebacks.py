@@ -5,20 +5,18 @@ from __future__ import annotations
 from celery import states
 from celery.result import AsyncResult
 
-from .. import ResultBackend, ResultWorker, check, except_on, not_yet
+from .. import ResultBackend, ResultWorker, check, except_on
+from .families import UNTRACED
 from .limits import LIMIT
 from .stored import last_state_of, until_stored
 from .tasks import CheckTasks
-
-#: The same on every check of this class.
-OF_DJANGO = not_yet("a traceback is stored with result_extended alone", "")
 
 
 class TestTracebacks:
     """userguide/tasks, FAILURE: "traceback contains the backtrace of the stack at the point when the exception was
     raised"."""
 
-    @except_on("django-db", verdict=OF_DJANGO)
+    @except_on("django-db", verdict=UNTRACED)
     @check("core")
     def test_a_failure_has_a_traceback(
         self, check_failed: AsyncResult, result_backend: ResultBackend
@@ -29,7 +27,7 @@ class TestTracebacks:
         assert found.startswith("Traceback (most recent call last):\n")
         assert found.endswith("ValueError: boom\n")
 
-    @except_on("django-db", verdict=OF_DJANGO)
+    @except_on("django-db", verdict=UNTRACED)
     @check("core")
     def test_a_traceback_names_the_line_that_raised(
         self, check_failed: AsyncResult, result_backend: ResultBackend
@@ -44,7 +42,7 @@ class TestTracebacks:
         assert last_state_of(result_backend, check_done) == states.SUCCESS
         assert (check_done.state, check_done.traceback) == (states.SUCCESS, None)
 
-    @except_on("django-db", verdict=OF_DJANGO)
+    @except_on("django-db", verdict=UNTRACED)
     @check("core")
     def test_a_retry_has_a_traceback(self, check_tasks: CheckTasks, result_backend: ResultBackend) -> None:
         """userguide/tasks, RETRY: "traceback contains the backtrace of the stack at the point when the exceptions was
@@ -53,7 +51,7 @@ class TestTracebacks:
         until_stored(result_backend, result, states.RETRY)
         assert "not yet" in (result.traceback or "")
 
-    @except_on("django-db", verdict=OF_DJANGO)
+    @except_on("django-db", verdict=UNTRACED)
     @check("core")
     def test_a_traceback_may_be_in_any_script(
         self, check_tasks: CheckTasks, result_backend: ResultBackend
@@ -63,7 +61,7 @@ class TestTracebacks:
         until_stored(result_backend, result, states.FAILURE)
         assert (result.traceback or "").endswith("ValueError: Größe 尺寸 🧦\n")
 
-    @except_on("django-db", verdict=OF_DJANGO)
+    @except_on("django-db", verdict=UNTRACED)
     @check("core")
     def test_a_long_traceback_is_stored_to_its_end(
         self, result_worker: ResultWorker, result_backend: ResultBackend
@@ -84,7 +82,7 @@ class TestTracebacks:
         assert found.endswith("ValueError: the bottom\n")
         assert found.count("in descend") > 50
 
-    @except_on("django-db", verdict=OF_DJANGO)
+    @except_on("django-db", verdict=UNTRACED)
     @check("core")
     def test_a_traceback_tells_what_came_before(
         self, result_worker: ResultWorker, result_backend: ResultBackend
@@ -102,7 +100,7 @@ class TestTracebacks:
         until_stored(result_backend, result, states.FAILURE)
         assert "KeyError: 'the cause'" in (result.traceback or "")
 
-    @except_on("django-db", verdict=OF_DJANGO)
+    @except_on("django-db", verdict=UNTRACED)
     @check("reread")
     def test_every_reader_finds_the_traceback(
         self, check_failed: AsyncResult, result_backend: ResultBackend

@@ -15,7 +15,7 @@ from celery.result import AsyncResult
 
 from .. import ResultBackend, ResultWorker, check, except_on, no
 from .families import POLLED, RPC
-from .limits import LIMIT, SHORT
+from .limits import ANSWER, LIMIT, SHORT
 from .metadata import TO_THE_WORKER
 from .stored import last_state_of, records_of, until_stored
 from .tasks import CheckTasks
@@ -169,7 +169,7 @@ class TestWaits:
     ) -> None:
         """userguide/application: an app is safe to use in threads."""
         assert last_state_of(result_backend, check_done) == states.SUCCESS
-        assert in_threads([lambda: AsyncResult(check_done.id, app=result_app).get(timeout=LIMIT)]) == [4]
+        assert in_threads([lambda: AsyncResult(check_done.id, app=result_app).get(timeout=ANSWER)]) == [4]
 
     @check("core")
     def test_one_that_gives_up_does_not_end_the_wait_of_another(

@@ -38,6 +38,12 @@ def test_pickle_in_the_store(result_backend: ResultBackend) -> None:
         result_backend.assert_refuses_content("pickle")
 
 
+@pytest.mark.backends("redis", "rpc-memory")
+def test_who_waits_afterwards_is_not_sent_what_was_refused(add: Any, result_backend: ResultBackend) -> None:
+    result_backend.assert_refuses_content("pickle")
+    assert [add.delay(number, number).get(timeout=5) for number in range(3)] == [0, 2, 4]
+
+
 @pytest.mark.backends(*KEY_VALUE, "rpc-memory", "rpc")
 @pytest.mark.parametrize("content", ["yaml", "application/x-python-serialize"])
 def test_other_content_in_the_store(result_backend: ResultBackend, content: str) -> None:

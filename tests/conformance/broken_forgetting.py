@@ -50,7 +50,7 @@ class ForgetsChildren(CacheBackend):
     "memory",
     "TestForgetting::test_a_result_that_was_never_stored_can_be_forgotten",
     "TestForgetting::test_a_result_can_be_forgotten_twice",
-    "TestForgetting::test_a_group_that_was_never_saved_can_be_deleted",
+    "TestForgetting::test_a_group_can_be_deleted_twice",
 )
 class DeletesWhatIsThereAlone(CacheBackend):
     """Raises where there is nothing to delete."""
