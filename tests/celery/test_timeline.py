@@ -248,12 +248,34 @@ def test_everything_is_put_back(add: Any, result_backend: ResultBackend, result_
     lease = result_backend._lease
     heard = [signals.before_task_publish, *(signal for signal, _ in lease.observing._signals._heard)]
     before = [len(signal.receivers) for signal in heard]
-    assert all(signal.use_caching for signal in heard)
+    assert all("_live_receivers" in vars(signal) for signal in heard)
     lease.observing.end()
     assert [len(signal.receivers) for signal in heard] == [number - 1 for number in before]
-    assert not any(signal.use_caching for signal in heard)
+    assert not any("_live_receivers" in vars(signal) for signal in heard)
     lease.observing.begin()
     assert signals.task_received in heard
+
+
+@pytest.mark.backends("memory")
+def test_who_else_listens_is_told_as_well(
+    add: Any, result_backend: ResultBackend, result_worker: ResultWorker
+) -> None:
+    told: list[str] = []
+
+    def listener(task_id: str = "", **_: Any) -> None:
+        told.append(task_id)
+
+    signals.task_postrun.connect(listener)
+    try:
+        heard = add.delay(1, 1)
+        result_worker.drain()
+    finally:
+        signals.task_postrun.disconnect(listener)
+    unheard = add.delay(1, 1)
+    result_worker.drain()
+    assert told == [heard.id]
+    for result in (heard, unheard):
+        assert "finished SUCCESS" in kinds(result_backend.timeline(result))
 
 
 def test_signals_of_other_apps_are_not_ours() -> None:
