@@ -179,11 +179,11 @@ def test_celery_461_a_result_ends_at_64_kib_on_mysql(result_backend: ResultBacke
 @pytest.mark.backends("mysql", "mariadb", "sqlite")
 @said("mysql", "mariadb")
 @differs("mysql", "mariadb", why="a BLOB ends at 64 KiB: Data too long for column 'result'")
-def test_celery_5771_a_group_of_1200_cannot_be_saved_on_mysql(tasks: Any, result_app: Celery) -> None:
+def test_celery_5771_a_group_of_2000_cannot_be_saved_on_mysql(tasks: Any, result_app: Celery) -> None:
     """celery#461, celery#5771: the column of groups is a BLOB as well."""
-    result = result_app.GroupResult("large", [AsyncResult(f"{n:036}", app=result_app) for n in range(1200)])
+    result = result_app.GroupResult("large", [AsyncResult(f"{n:036}", app=result_app) for n in range(2000)])
     result.save()
-    assert len(result_app.GroupResult.restore("large")) == 1200
+    assert len(result_app.GroupResult.restore("large")) == 2000
 
 
 @pytest.mark.backends("sqlite", "postgres", "redis", "mongodb")
