@@ -105,7 +105,8 @@ def test_celery_4701_a_chord_of_two_tasks_does_not_run_on_mongodb(tasks: Any) ->
 @pytest.mark.backends("django-db", "redis")
 @said("django-db")
 def test_django_celery_results_183_a_chord_misses_its_counter(tasks: Any) -> None:
-    """django-celery-results#183, #177, #447: "ChordCounter matching query does not exist"."""
+    """django-celery-results#183, django-celery-results#177, django-celery-results#447:
+    "ChordCounter matching query does not exist"."""
     for _ in range(5):
         body = chord([tasks.add.s(1, 1), tasks.add.s(2, 2)])(tasks.total.s())
         assert body.get(timeout=LIMIT) == 6

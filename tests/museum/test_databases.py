@@ -211,6 +211,7 @@ def test_celery_6090_a_success_is_overwritten_by_a_late_retry(result_app: Celery
 
 @pytest.mark.backends("sqlite", "postgres", "redis", "django-db", "mongodb")
 @said("sqlite", "postgres", "mongodb", fixed=(5, 7))
+@said("django-db")
 @differs("sqlite", "postgres", "mongodb", until=(5, 7), why="what comes last is kept")
 @differs("django-db", why="what comes last is kept")
 def test_celery_10944_a_success_is_overwritten_by_a_second(result_app: Celery) -> None:
