@@ -52,7 +52,7 @@ def test_there_are_enough_pieces() -> None:
     assert len(list(pieces())) >= FEWEST
 
 
-@pytest.mark.parametrize("piece", pieces(), ids=lambda piece: piece.name)
+@pytest.mark.parametrize("piece", list(pieces()), ids=lambda piece: piece.name)
 def test_a_piece_is_short_and_says_where_it_comes_from(piece: ast.FunctionDef) -> None:
     assert length(piece) <= LONGEST
     assert {"pytest.mark.backends", "said"} <= marks(piece)

@@ -80,7 +80,8 @@ def test_celery_5046_the_steps_of_a_chain_are_not_forgotten(
 
 
 @pytest.mark.backends("redis", "sqlite", "rpc-memory")
-@said("rpc-memory", fixed=(5, 6))
+@said("rpc-memory")
+@said("redis", "sqlite", fixed=(5, 6))
 @differs("rpc-memory", why="a revoke is stored without its request, so that nobody is known to send it to")
 @differs("redis", "sqlite", until=(5, 6), why="a revoke is stored once the turn of the task comes")
 def test_celery_9844_a_revoked_task_is_pending_until_its_turn(
