@@ -26,7 +26,7 @@ def test_django_celery_results_113_arguments_come_back_as_text(tasks: Any, resul
     result = tasks.add.delay(1, 2)
     assert result.get(timeout=LIMIT) == 3
     again = AsyncResult(result.id, app=result_app)
-    assert (list(again.args), dict(again.kwargs)) == ([1, 2], {})
+    assert ([*again.args], again.kwargs) == ([1, 2], {})
 
 
 @pytest.mark.backends("django-db", "redis")

@@ -27,8 +27,8 @@ def test_celery_9613_a_lost_connection_is_not_tried_again(result_app: Celery) ->
 
 @pytest.mark.backends("redis")
 @said("redis", fixed=(5, 7))
-@differs("redis", until=(5, 7), why="the setting is passed over: the connection is not encrypted")
-def test_celery_10313_a_setting_of_tls_is_passed_over(result_app: Celery) -> None:
+@differs("redis", until=(5, 7), why="ValueError: the specified URL scheme is redis://")
+def test_celery_10313_a_setting_of_tls_is_refused(result_app: Celery) -> None:
     """celery#10313: ``redis_backend_use_ssl`` beside a URL that begins with ``redis://``."""
     result_app.conf.redis_backend_use_ssl = {"ssl_cert_reqs": "CERT_NONE"}
     other = type(result_app.backend)(app=result_app, url="redis://127.0.0.1:1/0")

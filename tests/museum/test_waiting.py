@@ -62,7 +62,7 @@ def test_celery_5359_a_set_that_was_filled_later_is_never_joined(tasks: Any, res
 
 @pytest.mark.backends("redis", "memory")
 @said("redis", fixed=(5, 6))
-@differs("redis", until=(5, 6), why="the channel stays subscribed, and the result is waited for")
+@differs("redis", until=(5, 6), why="the result is still waited for")
 def test_celery_9797_forgetting_does_not_end_a_subscription(
     tasks: Any, result_backend: ResultBackend, result_app: Celery
 ) -> None:
