@@ -167,7 +167,8 @@ def page(found: Found, known: Sequence[Piece]) -> str:
             _still_there(found, releases),
             *_sections(found, releases, known),
             "## Where the runs say otherwise than the reports",
-            "What a report, a changelog or a reading of Celery's source says, against what was run.",
+            "What a report, a changelog or a reading of Celery's source says, against what was run. Right can also "
+            "mean that a piece does not do all that whoever reported it did.",
             _table(["bug", "backend", "said", "shown"], list(_otherwise(found, releases, known))),
             "## What it ran on",
             _table(["backend", *(f"Celery {each}" for each in releases)], list(_servers(found, releases))),
