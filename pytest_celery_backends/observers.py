@@ -142,7 +142,11 @@ class Observers:
         self, forget: Callable[..., Any], backend: Any, task_id: str, *args: Any, **kwargs: Any
     ) -> Any:
         self._recorder.timeline(str(task_id))  # what it held is not to be seen any more after this
-        result = forget(backend, task_id, *args, **kwargs)  # where that raises it may be there still
+        try:
+            result = forget(backend, task_id, *args, **kwargs)
+        except BaseException as failure:  # it may be there still
+            self._recorder.note("not forgotten", str(task_id), detail=repr(failure))
+            raise
         self._recorder.forgot(str(task_id))
         return result
 

@@ -101,6 +101,19 @@ def test_forgetting_is_an_event(add: Any, result_backend: ResultBackend) -> None
     assert kinds(result_backend.timeline(result), "MainThread")[-1] == "forgotten"
 
 
+@pytest.mark.backends("filesystem")
+def test_what_could_not_be_forgotten_is_an_event_too(add: Any, result_backend: ResultBackend) -> None:
+    result = add.delay(1, 1)
+    result_backend.wait_for(result, "SUCCESS")
+    (stored,) = result_backend.stored()
+    (result_backend.client / stored.key).unlink()
+    with pytest.raises(FileNotFoundError):
+        result.forget()
+    last = result_backend.timeline(result).events[-1]
+    assert last.kind == "not forgotten"
+    assert last.detail.startswith("FileNotFoundError(2, ")
+
+
 @pytest.mark.backends("redis", "memory")
 def test_the_tasks_of_a_chain_have_their_own(add: Any, result_backend: ResultBackend) -> None:
     last = chain(add.s(1, 1), add.s(2))()
