@@ -10,6 +10,8 @@
     python docs/generate.py --results expiry            the same for this page only
     python docs/generate.py --serialization     first send the corpus through tests/backends/test_serialization.py on
                        every backend that works here, and note in docs/reference/serialization.json what became of it
+    python docs/generate.py --known-bugs    first run tests/museum on what works here, and note in
+                       docs/reference/known-bugs.json which bugs this Celery still has
 
 What `python -m pytest_celery_backends merge REPORT.json ... -o docs/reference` has made of reports of the conformance
 kit (tox -e py311-celery54-conformance and so on write some) is made into pages as well.
@@ -40,6 +42,7 @@ from pytest_celery_backends import celery_release
 
 celery_release.celery_release = lambda: (0, 0)  # type: ignore[assignment]  # before any backend is imported
 
+import known_bugs  # noqa: E402
 import measured  # noqa: E402
 import serialization  # noqa: E402
 
@@ -142,6 +145,9 @@ def pages(specs: Sequence[BackendSpec], verified: Mapping[str, Sequence[Run]]) -
         merged = merge({BEHAVIOUR.name: json.loads(_read(BEHAVIOUR))})
         for name, render in PAGES.items():
             found[REFERENCE / name] = _joined(GENERATED, render(merged).rstrip())
+    if known_bugs.NOTED.exists():
+        text = known_bugs.page(json.loads(_read(known_bugs.NOTED)), known_bugs.pieces())
+        found[known_bugs.NOTED.with_suffix(".md")] = _joined(GENERATED, text)
     return found
 
 
@@ -389,7 +395,10 @@ def main() -> int:
     parser.add_argument("--verify", nargs="*", metavar="BACKEND")
     parser.add_argument("--results", nargs="*", choices=tuple(measured.PAGES), metavar="PAGE")
     parser.add_argument("--serialization", nargs="*", metavar="BACKEND")
+    parser.add_argument("--known-bugs", action="store_true")
     given = parser.parse_args()
+    if given.known_bugs:
+        known_bugs.measure()
     if given.serialization is not None:
         measure_serialization(given.serialization)
     for name in [] if given.results is None else given.results or measured.PAGES:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: The attribute of a test report that says what became of the test's bundle.
 BUNDLE: Final = "celery_backend_bundle"
+#: What a script calls for an event on a task's timeline; one that raised raises there as well.
+_CALLS: Final = {"read": "read", "forgotten": "forget", "not forgotten": "forget"}
 
 
 def write_bundles(item: pytest.Item, report: pytest.TestReport) -> None:
@@ -87,7 +89,7 @@ def _script(lease: Any, app: Captured) -> tuple[str, str]:
 
 
 def _steps(recorder: Recorder, *, is_extended: bool) -> list[tuple[str, dict[str, Any]]]:
-    """What a script does, in order: each store, each time that something was forgotten, and what was read after that.
+    """What a script does, in order: stores, what was to be forgotten, and what was read after each of them.
 
     A script reads after each store anyway, so that of several reads in a row one is taken.
     """
@@ -99,9 +101,8 @@ def _steps(recorder: Recorder, *, is_extended: bool) -> list[tuple[str, dict[str
         found += [(seen.moment, "store", _stored(seen, is_extended)) for seen in timeline]
         began = timeline[0].moment - timeline[0].at if timeline else 0.0
         for event in timeline.events if timeline else ():
-            if event.kind in ("read", "forgotten"):
-                name = "read" if event.kind == "read" else "forget"
-                found.append((began + event.at, name, {"task_id": timeline.task_id}))
+            if event.kind in _CALLS:
+                found.append((began + event.at, _CALLS[event.kind], {"task_id": timeline.task_id}))
     steps = [(name, given) for _, name, given in sorted(found, key=lambda each: each[0])]
     return [
         step

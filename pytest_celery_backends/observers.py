@@ -77,8 +77,11 @@ class Observers:
             if hasattr(owner, "get_many"):
                 self._wrap(owner, "get_many", self._observe_reads)
         if not self._patches.has(AsyncResult):
-            self._wrap(AsyncResult, "_maybe_set_cache", self._observe_arrival)
-            self._wrap(AsyncResult, "_get_task_meta", self._observe_look)
+            for name, observed in (
+                ("_maybe_set_cache", self._observed_arrival),
+                ("_get_task_meta", self._observed_look),
+            ):
+                self._patches.replace(AsyncResult, name, observed(getattr(AsyncResult, name)))
             self._wrap(AsyncResult, "get", self._observe_get, flag="client_gets")
 
     def unwatch(self) -> None:
@@ -139,7 +142,11 @@ class Observers:
         self, forget: Callable[..., Any], backend: Any, task_id: str, *args: Any, **kwargs: Any
     ) -> Any:
         self._recorder.timeline(str(task_id))  # what it held is not to be seen any more after this
-        result = forget(backend, task_id, *args, **kwargs)  # where that raises it may be there still
+        try:
+            result = forget(backend, task_id, *args, **kwargs)
+        except BaseException as failure:  # it may be there still
+            self._recorder.note("not forgotten", str(task_id), detail=repr(failure))
+            raise
         self._recorder.forgot(str(task_id))
         return result
 
@@ -172,18 +179,30 @@ class Observers:
                 self._within.last_read = meta
             yield task_id, meta
 
-    def _observe_arrival(self, keep: Callable[..., Any], result: AsyncResult, meta: Any) -> Any:
+    def _observed_arrival(self, keep: Callable[..., Any]) -> Callable[..., Any]:
         """Redis and RabbitMQ tell a waiting client, which asks nobody; what was read just now came already."""
-        if meta is not self._within.last_read and meta and "task_id" in meta:
-            self._note_read(str(meta["task_id"]), meta)
-        return keep(result, meta)
+        app, within = self._recorder.app, self._within
 
-    def _observe_look(self, look: Callable[..., Any], result: AsyncResult) -> Any:
+        @functools.wraps(keep)
+        def observed(result: AsyncResult, meta: Any) -> Any:
+            if meta is not within.last_read and meta and result.app is app and "task_id" in meta:
+                self._note_read(str(meta["task_id"]), meta)
+            return keep(result, meta)
+
+        return observed
+
+    def _observed_look(self, look: Callable[..., Any]) -> Callable[..., Any]:
         """A result that has ended is kept by the client, and not read again."""
-        known = result._cache
-        if known is not None and "client_gets" not in self._within.calls:
-            self._note_read(result.id, known, CACHED)
-        return look(result)
+        app, within = self._recorder.app, self._within
+
+        @functools.wraps(look)
+        def observed(result: AsyncResult) -> Any:
+            known = result._cache
+            if known is not None and result.app is app and "client_gets" not in within.calls:
+                self._note_read(result.id, known, CACHED)
+            return look(result)
+
+        return observed
 
     def _observe_get(self, get: Callable[..., Any], result: AsyncResult, *args: Any, **kwargs: Any) -> Any:
         if result._cache:

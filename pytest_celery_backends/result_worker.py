@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from . import activity
-from .assertions.subject import still_given
+from .assertions.subject import known_task_id, still_given
 from .errors import WaitTimeout
 from .lease import Lease
+from .polling import wait_until
 from .pools import LostTask
-from .timeline import DEFAULT_TIMEOUT
+from .timeline import DEFAULT_TIMEOUT, Timeline
 
 
 class ResultWorker:
@@ -43,6 +44,29 @@ class ResultWorker:
             log=activity.stacks(worker),
         )
 
+    def wait_until_received(self, result: Any, *, timeout: float = DEFAULT_TIMEOUT) -> None:
+        """Wait until the worker has taken a task from its queue, to run it now or once its time has come.
+
+        A task with a countdown can be revoked, or its result be asked for, from then on as in production.
+
+        Arguments:
+            result: an AsyncResult, or the id of a task of this test.
+            timeout: seconds.
+
+        Raises:
+            WaitTimeout: it did not within *timeout* seconds; tells what it does instead.
+        """
+        lease, task_id = self._lease, known_task_id(result, self._lease)
+        worker, recorder = lease.start_worker(), lease.recorder
+        if wait_until(lambda: _is_received(recorder.seen(task_id)), timeout):
+            return
+        raise WaitTimeout(
+            f"the worker had not received task {task_id[:8]} within {timeout:g} s",
+            tried=[*activity.described(worker), f"observed: {recorder.seen(task_id)}"],
+            remedy=f"result_worker.wait_until_received(result, timeout={timeout * 2:g})",
+            log=activity.stacks(worker),
+        )
+
     @property
     def lost(self) -> list[LostTask]:
         """Tasks that raised SystemExit or the like, and fail the test unless they are cleared from here."""
@@ -60,3 +84,7 @@ class ResultWorker:
 
     def __repr__(self) -> str:
         return f"<ResultWorker of {self._given.spec.name}>"
+
+
+def _is_received(timeline: Timeline) -> bool:
+    return any(event.kind == "received" for event in timeline.events)

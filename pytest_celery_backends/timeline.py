@@ -80,6 +80,7 @@ EventKind = Literal[
     "finished",
     "read",
     "forgotten",
+    "not forgotten",
 ]
 
 

@@ -26,8 +26,11 @@ def watching(target: Target, log: Log) -> Iterator[None]:
         engine = connection.engine
         if engine.url != url:
             return
-        is_explained = statement.lstrip().upper().startswith("SELECT") and scans.is_explained(engine)
-        explain = partial(scans.scans, engine, statement, parameters) if is_explained else None
+        explain = (
+            partial(scans.scans, engine, statement, parameters)
+            if scans.is_explained(engine, statement)
+            else None
+        )
         log.command(" ".join(statement.split()), explain)
 
     def do_connect(dialect: Any, record: Any, args: Any, parameters: Any) -> None:

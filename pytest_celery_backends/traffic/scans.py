@@ -7,6 +7,8 @@ from itertools import count
 from typing import Any, Final
 
 _numbers: Final = count(1)
+#: The first words of statements that find rows.
+_SEARCHES: Final = ("SELECT", "DELETE", "UPDATE")
 
 
 def scans(engine: Any, statement: str, parameters: Any) -> list[str]:
@@ -27,9 +29,12 @@ def scans(engine: Any, statement: str, parameters: Any) -> list[str]:
     return _EXPLAINED[dialect](rows)
 
 
-def is_explained(engine: Any) -> bool:
-    """Whether the plans of this database are understood."""
-    return engine.dialect.name in _EXPLAINED
+def is_explained(engine: Any, statement: str) -> bool:
+    """Whether a statement looks for rows, and the plans of this database are understood.
+
+    What explains a DELETE or an UPDATE does not run it.
+    """
+    return statement.split(maxsplit=1)[0].upper() in _SEARCHES and engine.dialect.name in _EXPLAINED
 
 
 def _sqlite(rows: Any) -> list[str]:

@@ -7,32 +7,19 @@ from typing import Any
 
 import pytest
 from celery import Celery, group
+from differences import MARK, expect
 
 from pytest_celery_backends import ResultBackend
-from pytest_celery_backends.celery_release import celery_release
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "differs(*backends, why, issue, since, until): not as documented there, on these Celerys"
-    )
+    config.addinivalue_line("markers", MARK)
 
 
 @pytest.fixture(autouse=True)
 def known_differences(request: pytest.FixtureRequest, result_backend: ResultBackend) -> None:
     """Expect a test to fail where a backend is known to answer otherwise, and to say so once it does not."""
-    for mark in request.node.iter_markers("differs"):
-        if result_backend.name in mark.args and _is_about_this_celery(**mark.kwargs):
-            reason = " ".join(
-                [mark.kwargs["why"], *([f"({issue})"] if (issue := mark.kwargs.get("issue")) else [])]
-            )
-            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
-
-
-def _is_about_this_celery(
-    why: str, issue: str = "", since: tuple[int, int] = (0, 0), until: tuple[int, int] = (99, 0)
-) -> bool:
-    return since <= celery_release() < until
+    expect(request, result_backend.name)
 
 
 @pytest.fixture(scope="session")

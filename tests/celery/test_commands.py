@@ -238,6 +238,26 @@ def test_a_missing_index_is_caught(ended: Any, result_backend: ResultBackend, re
     assert re.fullmatch(rf"  {SCANNED[dialect]}: SELECT celery_taskmeta.id", row)
 
 
+@pytest.mark.backends("sqlite", "postgres", "mariadb")
+@pytest.mark.parametrize("change", ["DELETE FROM celery_taskmeta", "UPDATE celery_taskmeta SET status = ''"])
+def test_a_missing_index_is_caught_where_rows_are_changed(
+    ended: Any, result_backend: ResultBackend, result_app: Celery, change: str
+) -> None:
+    from sqlalchemy import text
+
+    with result_backend.commands() as commands, result_app.backend.ResultSession() as session:
+        session.execute(text(f"{change} WHERE task_id = 'another'"))
+        commands.assert_uses_indexes()
+        session.execute(text(f"{change} WHERE traceback = 'another'"))
+        session.rollback()
+    with pytest.raises(AssertionError) as caught:
+        commands.assert_uses_indexes()
+    assert (
+        told(caught, result_backend)[0] == "1 queries to <backend> read a whole table, for want of an index"
+    )
+    assert {entry.state for entry in result_backend.stored()} == {"SUCCESS"}  # it was asked, and not run
+
+
 @pytest.mark.backends("memory", "redis")
 def test_indexes_are_a_matter_of_databases(
     ended: Any, result_backend: ResultBackend, result_app: Celery

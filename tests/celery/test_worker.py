@@ -312,6 +312,43 @@ def test_drain_says_what_it_waited_for(result_worker: ResultWorker) -> None:
     assert "release.wait(5)" in caught.value.log
 
 
+def test_a_task_that_has_to_wait_is_received_before_its_time(
+    result_worker: ResultWorker, result_backend: ResultBackend
+) -> None:
+    @result_worker.task
+    def later() -> None: ...
+
+    result = later.apply_async(countdown=300)
+    result_worker.wait_until_received(result)
+    assert [event.kind for event in result_backend.timeline(result).events] == ["published", "received"]
+
+
+@pytest.mark.celery(worker_prefetch_multiplier=1, worker_concurrency=1)
+def test_a_task_behind_one_that_runs_is_not_received(result_worker: ResultWorker) -> None:
+    release = threading.Event()
+
+    @result_worker.task(name="holds", acks_late=True)
+    def holds() -> None:
+        release.wait(5)
+
+    result_worker.wait_until_received(holds.delay())
+    result = holds.delay()
+    with pytest.raises(WaitTimeout) as caught:
+        result_worker.wait_until_received(result, timeout=0.05)
+    release.set()
+    result_worker.drain()
+    first, *_, observed, remedy = str(caught.value).splitlines()
+    assert first == f"the worker had not received task {result.id[:8]} within 0.05 s"
+    assert observed == "  observed: nothing was stored"
+    assert remedy == "  type: result_worker.wait_until_received(result, timeout=0.1)"
+
+
+def test_a_task_that_was_never_sent_is_not_waited_for(result_worker: ResultWorker) -> None:
+    result_worker.drain()
+    with pytest.raises(AssertionError, match="no task 'never-sent' was sent in this test"):
+        result_worker.wait_until_received("never-sent")
+
+
 def test_a_push_wakes_the_worker_at_once(result_worker: ResultWorker) -> None:
     @result_worker.task
     def one() -> int:
