@@ -20,6 +20,8 @@ from typing import Any, Final
 
 import measured
 
+from pytest_celery_backends.upstream import with_links
+
 ROOT: Final = Path(__file__).parents[1]
 MUSEUM: Final = ROOT / "tests" / "museum"
 NOTED: Final = ROOT / "docs" / "reference" / "known-bugs.json"
@@ -205,7 +207,7 @@ def _rows(found: Found, releases: Sequence[str], piece: Piece) -> Iterator[list[
         instead = "; ".join(dict.fromkeys(filter(None, _reasons(found, releases, piece.name, backend))))
         alike.setdefault((*shown, instead), []).append(backend)
     for number, (cells, backends) in enumerate(alike.items()):
-        first = [", ".join(map(_link, piece.issues)), f"**{piece.title}**: {piece.story}"]
+        first = [with_links(", ".join(piece.issues)), f"**{piece.title}**: {piece.story}"]
         yield [*(first if number == 0 else ["", ""]), ", ".join(backends), *cells]
 
 
@@ -237,7 +239,7 @@ def _otherwise(found: Found, releases: Sequence[str], known: Sequence[Piece]) ->
                 ]
                 if where:
                     on = ", ".join(where)
-                    yield [_link(piece.issue), backend, f"{said} on {on}", f"{shown} there"]
+                    yield [with_links(piece.issue), backend, f"{said} on {on}", f"{shown} there"]
 
 
 def _servers(found: Found, releases: Sequence[str]) -> Iterator[list[str]]:
@@ -246,11 +248,6 @@ def _servers(found: Found, releases: Sequence[str]) -> Iterator[list[str]]:
             f"[{backend}](backends/{backend}.md)",
             *(found[each]["servers"].get(backend, "not run") for each in releases),
         ]
-
-
-def _link(issue: str) -> str:
-    repository, _, number = issue.partition("#")
-    return f"[{issue}](https://github.com/celery/{repository}/issues/{number})"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
