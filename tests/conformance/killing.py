@@ -16,8 +16,8 @@ import pytest_celery_backends.timeline as timeline
 from pytest_celery_backends import Registry
 
 #: What never comes is not waited for as long as on a backend that somebody uses.
-limits.LIMIT = 1.0
-timeline.DEFAULT_TIMEOUT = 1.0
+limits.LIMIT = 2.0
+timeline.DEFAULT_TIMEOUT = 2.0
 
 import breaking  # noqa: E402
 

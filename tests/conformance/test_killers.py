@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,8 +15,8 @@ import pytest
 
 HERE: Final = Path(__file__).parent
 SUPPORT: Final = HERE.parent / "support"
-#: Seconds for all of them; what never comes is waited for again and again.
-LIMIT: Final = 300
+#: Seconds for all of them on a machine that does much else; what never comes is waited for again and again.
+LIMIT: Final = 900
 
 
 class Killing:
@@ -31,6 +32,13 @@ class Killing:
             for backend, outcome in row["outcomes"].items():
                 self.cells[name][backend] = outcome["cell"]
 
+    def ran(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each check with each backend that has to fail it, but for those that cannot be had; with CI set all can."""
+        for broken in self.table:
+            for name in broken["kills"]:
+                if self.cells[name].get(broken["whole"]) != "unavailable":
+                    yield name, broken
+
 
 @pytest.fixture(scope="module")
 def killing(tmp_path_factory: pytest.TempPathFactory) -> Killing:
@@ -44,7 +52,9 @@ def killing(tmp_path_factory: pytest.TempPathFactory) -> Killing:
         "COLUMNS": "200",
     }
     kit = ["--pyargs", "pytest_celery_backends.conformance", "-p", "killing", "-p", "no:cacheprovider", "-q"]
-    options = ["--celery-backends-provider=embedded", f"--celery-backends-report={report}", "--tb=short"]
+    providers = ("embedded", "mongodb=auto")  # MongoDB comes in no wheel that anybody has to have
+    options = [f"--celery-backends-provider={each}" for each in providers]
+    options += [f"--celery-backends-report={report}", "--tb=short"]
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", *kit, *options, "-n", "2"],
         cwd=place,
@@ -67,8 +77,7 @@ def test_every_check_has_a_backend_that_fails_it(killing: Killing) -> None:
 def test_each_check_fails_where_it_has_to(killing: Killing) -> None:
     survived = [
         f"{name} on {broken['name']}: {killing.cells[name].get(broken['name'], 'did not run')}"
-        for broken in killing.table
-        for name in broken["kills"]
+        for name, broken in killing.ran()
         if killing.cells[name].get(broken["name"]) not in ("failed", "error")
     ]
     assert not survived, "\n".join(survived)
@@ -77,8 +86,7 @@ def test_each_check_fails_where_it_has_to(killing: Killing) -> None:
 def test_each_check_passes_where_nothing_is_broken(killing: Killing) -> None:
     wrong = [
         f"{name} on {broken['whole']}: {killing.cells[name].get(broken['whole'], 'did not run')}"
-        for broken in killing.table
-        for name in broken["kills"]
+        for name, broken in killing.ran()
         if killing.cells[name].get(broken["whole"]) != "passed"
     ]
     assert not wrong, "\n".join([*wrong, killing.output[-6000:]])
