@@ -52,8 +52,15 @@ def _mysql(rows: Any) -> list[str]:
     """https://dev.mysql.com/doc/refman/8.4/en/explain-output.html"""
     named = [{str(name).lower(): value for name, value in row.items()} for row in rows]
     return [
-        f"{row['table']}: type ALL" for row in named if row["type"] == "ALL" and row["possible_keys"] is None
+        f"{row['table']}: type {row['type']}"
+        for row in named
+        if row["possible_keys"] is None and (row["type"] == "ALL" or _goes_through_rows(row))
     ]
+
+
+def _goes_through_rows(row: Mapping[str, Any]) -> bool:
+    """Whether the rows to change are looked for in the order of their key, as MariaDB says of an UPDATE."""
+    return (row["type"], row["key"]) == ("index", "PRIMARY") and "Using where" in str(row["extra"])
 
 
 _EXPLAINED: Final[Mapping[str, Callable[[Any], list[str]]]] = {

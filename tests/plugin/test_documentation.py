@@ -44,7 +44,7 @@ def test_every_block_runs(page: str, pytester: pytest.Pytester, monkeypatch: pyt
     found = blocks(page)
     for number, block in enumerate(found):
         pytester.makepyfile(**{f"test_block_{number}": NAMES + block})
-    result = pytester.runpytest_subprocess("-q", "--celery-backends-provider=embedded", timeout=60)
+    result = pytester.runpytest_subprocess("-q", "--celery-backends-provider=embedded", timeout=180)
     outcomes = result.parseoutcomes()
     assert found
     assert outcomes["passed"] >= 5
