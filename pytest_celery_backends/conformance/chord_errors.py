@@ -8,7 +8,8 @@ import pytest
 from celery import Celery, chord, states
 from celery.result import AsyncResult
 
-from .. import ResultBackend, ResultWorker, check
+from .. import ResultBackend, ResultWorker, check, except_on
+from .families import UNTRACED
 from .limits import LIMIT, until
 from .stored import last_state_of, until_stored
 from .tasks import CheckTasks
@@ -94,6 +95,7 @@ class TestChordErrors:
         result_worker.drain()
         assert ["boom" in str(error) for error in told] == [True]
 
+    @except_on("django-db", verdict=UNTRACED)
     @check("chords")
     def test_what_the_body_raises_is_its_own_error(
         self, check_tasks: CheckTasks, result_backend: ResultBackend

@@ -27,7 +27,7 @@ class TestChordSettings:
     ) -> None:
         """userguide/configuration, result_chord_ordered: "This will ... reduce memory", in the order of their ends."""
         only_on(result_app, REDIS)
-        late = check_tasks.echo.s("first").set(countdown=0.1)
+        late = check_tasks.echo.s("first").set(countdown=0.5)
         body = chord([late, check_tasks.echo.s("second")], check_tasks.echo.s())()
         assert body.get(timeout=LIMIT) == ["second", "first"]
 

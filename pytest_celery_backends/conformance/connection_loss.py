@@ -7,11 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from celery import Celery, states
 from celery.result import AsyncResult, GroupResult
 
-from .. import ResultBackend, check
-from .concerned import DATABASE, REDIS, is_one, only_on, only_since
+from .. import ResultBackend, check, except_on, no
+from .concerned import DATABASE, MONGODB, REDIS, is_one, only_on, only_since
 from .limits import LIMIT, until
 from .relay import Relay, relayed
 from .stored import last_state_of
@@ -22,10 +23,13 @@ QUICK = {"result_backend_base_sleep_between_retries_ms": 1, "result_backend_max_
 #: Seconds for who waits: Celery's push backends look up once a second.
 LONG = 10.0
 
+ONCE = no("neither Celery nor pymemcache tries again when a connection ends within a call")
+
 
 class TestConnectionLoss:
     """userguide/configuration: https://docs.celeryq.dev/en/stable/userguide/configuration.html#result-backend-always-retry."""
 
+    @except_on("memcached", verdict=ONCE)
     @check("reread")
     def test_what_was_stored_before_a_loss_is_read_after_it(self, result_backend: ResultBackend) -> None:
         """userguide/tasks, Result Backends: a result is in the store, and not in a connection."""
@@ -35,16 +39,20 @@ class TestConnectionLoss:
             assert AsyncResult("conformance-before", app=app).get(timeout=LIMIT) == "kept"
         assert last_state_of(result_backend, "conformance-before") == states.SUCCESS
 
+    @except_on("memcached", verdict=ONCE)
     @check("reread")
     def test_what_is_stored_after_a_loss_is_in_the_store(self, result_backend: ResultBackend) -> None:
         """userguide/tasks, Result Backends: a client connects anew."""
         with relayed(result_backend) as (app, relay):
+            if is_one(app, MONGODB):
+                pytest.skip("pymongo sees now and then alone that a connection has ended, and writes once")
             for number in range(3):
                 app.backend.store_result(f"conformance-{number}", number, states.SUCCESS)
                 relay.cut()
         found = [last_state_of(result_backend, f"conformance-{number}") for number in range(3)]
         assert found == [states.SUCCESS] * 3
 
+    @except_on("memcached", verdict=ONCE)
     @check("reread")
     def test_who_waits_while_the_connection_is_lost_is_told_all_the_same(
         self, result_backend: ResultBackend, result_app: Celery
@@ -63,6 +71,7 @@ class TestConnectionLoss:
             result_app.backend.store_result("conformance-awaited", "told", states.SUCCESS)
             assert told.result(timeout=LONG) == "told"
 
+    @except_on("memcached", verdict=ONCE)
     @check("groups")
     def test_a_group_that_was_saved_before_a_loss_is_restored_after_it(
         self, result_backend: ResultBackend

@@ -7,7 +7,7 @@ from celery import Celery
 from celery.result import AsyncResult
 
 from .. import ResultBackend, ResultWorker
-from .limits import until
+from .limits import LIMIT, until
 from .tasks import CheckTasks
 
 
@@ -33,7 +33,7 @@ def check_waiting(check_tasks: CheckTasks, result_backend: ResultBackend) -> Asy
 def check_done(check_tasks: CheckTasks, result_worker: ResultWorker) -> AsyncResult:
     """A result that nobody has read yet, of a task that has succeeded with 4."""
     result = check_tasks.add.delay(2, 2)
-    result_worker.drain()
+    result_worker.drain(timeout=LIMIT)
     return result
 
 
@@ -41,7 +41,7 @@ def check_done(check_tasks: CheckTasks, result_worker: ResultWorker) -> AsyncRes
 def check_failed(check_tasks: CheckTasks, result_worker: ResultWorker) -> AsyncResult:
     """A result that nobody has read yet, of a task that has raised ``ValueError("boom")``."""
     result = check_tasks.refuse.delay("boom")
-    result_worker.drain()
+    result_worker.drain(timeout=LIMIT)
     return result
 
 
