@@ -110,7 +110,7 @@ def test_a_backend_that_breaks_every_check_fails_every_check(tmp_path: Path) -> 
     ran = run(tmp_path, BREAKS_ALL, ".payloads", patience=12)
     ran.lines.fnmatch_lines(["acme * on Celery *: 0 conform, 0 unsupported, 0 known gaps, * failures"])
     assert ran.code == pytest.ExitCode.TESTS_FAILED
-    ran.lines.fnmatch_lines(["*not run on acme: the * checks before it failed and took 1? s: *"])
+    ran.lines.fnmatch_lines(["*not run on acme: the * checks before it failed and took * s: *"])
 
 
 @pytest.mark.parametrize("hangs", [HANGS, HANGS_AND_HOLDS_ON])

@@ -52,7 +52,8 @@ def killing(tmp_path_factory: pytest.TempPathFactory) -> Killing:
         "COLUMNS": "200",
     }
     kit = ["--pyargs", "pytest_celery_backends.conformance", "-p", "killing", "-p", "no:cacheprovider", "-q"]
-    providers = ("embedded", "mongodb=auto")  # MongoDB comes in no wheel that anybody has to have
+    # MongoDB comes in no wheel that anybody has to have
+    providers = ("embedded", "mongodb=auto", "mongodb-goes-by-its-url=auto")
     options = [f"--celery-backends-provider={each}" for each in providers]
     options += [f"--celery-backends-report={report}", "--tb=short"]
     ran = subprocess.run(
