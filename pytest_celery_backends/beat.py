@@ -35,7 +35,7 @@ def beat_schedule_has_cleanup(app: Any) -> CleanupSchedule:
     django-celery-beat's does, is not asked.
 
     >>> from celery import Celery
-    >>> app = Celery("shop", backend="db+sqlite:///results.db", set_as_current=False)
+    >>> app = Celery("shop", backend="db+sqlite:///:memory:", set_as_current=False)
     >>> found = beat_schedule_has_cleanup(app)
     >>> bool(found), found.when, found.result_expires
     (True, ('<crontab: 0 4 * * * (m/h/dM/MY/d)>',), 86400.0)
