@@ -217,9 +217,9 @@ class InProcessWorker(WorkController):  # type: ignore[misc]
     def _has_received_all(self) -> bool:
         """Whether no message is on its way from the broker."""
         task_consumer = self.consumer.task_consumer if self.consumer else None
-        return task_consumer is None or self._host.receives_all(task_consumer.channel, self._ask)
+        return task_consumer is None or self._host.receives_all(task_consumer.channel, self.ask)
 
-    def _ask(self, question: Callable[[], Any]) -> bool:
+    def ask(self, question: Callable[[], Any]) -> bool:
         """Let the worker's own thread do something with its connection; whether it could, without a task."""
         answers: list[bool] = []
 

@@ -239,6 +239,23 @@ def test_connections_that_celery_keeps_are_no_leftovers(add: Any, result_backend
     result_backend.assert_no_leftovers()
 
 
+@pytest.mark.backends("rpc-memory", "memory")
+def test_a_message_that_is_acknowledged_in_the_next_round_is_no_leftover(
+    add: Any, result_backend: ResultBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = result_backend._lease.worker
+    assert worker is not None
+    next_round = worker.consumer.perform_pending_operations
+
+    def late() -> None:
+        threading.Event().wait(0.05)
+        next_round()
+
+    monkeypatch.setattr(worker.consumer, "perform_pending_operations", late)
+    assert add.delay(1, 1).get(timeout=5) == 2
+    result_backend.assert_no_leftovers(ignore=["task"])
+
+
 # -- beat
 
 
