@@ -24,7 +24,8 @@ def hear(signal: Signal, receiver: Callable[..., None]) -> None:
     alone, ask = [receiver], type(signal)._live_receivers
 
     def live_receivers(sender: Any) -> Any:
-        return alone if len(signal.receivers) == 1 else ask(signal, sender)
+        heard = signal.receivers  # a test may have put others in the place of ours
+        return alone if len(heard) == 1 and heard[0][1] is receiver else ask(signal, sender)
 
     signal._live_receivers = live_receivers
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
+
+from packaging.version import Version
 
 from ..errors import BackendsError
 from .conformance import Verdict
@@ -68,7 +70,7 @@ class Merged:
     @property
     def ordered_releases(self) -> list[str]:
         """The releases, oldest first."""
-        return sorted(self.releases, key=_numbers)
+        return sorted(self.releases, key=Version)
 
     @property
     def topics(self) -> dict[str, list[Check]]:
@@ -128,19 +130,25 @@ def _told(merged: Merged, column: Column) -> dict[str, Any]:
 def _read(name: str, report: Mapping[str, Any], checks: dict[str, Check]) -> dict[str, dict[str, Column]]:
     """The columns of one report, by release and backend; what it says of checks is added to those that are known."""
     try:
-        if "releases" in report:
-            return _read_merged(name, report, checks)
-        if "conformance" in report:
-            return _read_run(name, report["conformance"], checks)
-    except (KeyError, TypeError, AttributeError) as error:
+        columns = _columns(name, report, checks)
+        _ = sorted(columns, key=Version)  # as they will be
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         seen = f"{type(error).__name__}: {error}"
     else:
+        if columns:
+            return columns
         seen = f"it has {', '.join(report) or 'nothing'}, and no checks"
     raise BadReport(
         f"{name} is no report of the conformance kit",
         tried=[seen],
         remedy="pytest --pyargs pytest_celery_backends.conformance --celery-backends-report=report.json",
     )
+
+
+def _columns(name: str, report: Mapping[str, Any], checks: dict[str, Check]) -> dict[str, dict[str, Column]]:
+    if "releases" in report:
+        return _read_merged(name, report, checks)
+    return _read_run(name, report["conformance"], checks) if "conformance" in report else {}
 
 
 def _read_run(name: str, told: Mapping[str, Any], checks: dict[str, Check]) -> dict[str, dict[str, Column]]:
@@ -151,13 +159,15 @@ def _read_run(name: str, told: Mapping[str, Any], checks: dict[str, Check]) -> d
     for each in told["checks"]:
         checks[each["check"]] = _check(each["check"], each)
         for backend, outcome in each["outcomes"].items():
-            columns[backend].answers[each["check"]] = _answer(outcome)
+            _add(columns[backend].answers, each["check"], _answer(outcome))
     return {told["celery"]: columns}
 
 
 def _read_merged(
     name: str, report: Mapping[str, Any], checks: dict[str, Check]
 ) -> dict[str, dict[str, Column]]:
+    if report["schema"] != SCHEMA:
+        raise ValueError(f"its schema is {report['schema']}, not {SCHEMA}")
     known = {check: _check(check, told) for check, told in report["checks"].items()}
     checks.update(known)
     return {
@@ -190,25 +200,19 @@ def _joined(release: str, backend: str, one: Column | None, other: Column) -> Co
     """Two columns of one backend on one Celery; what is bad in either is bad."""
     if one is None:
         return other
-    if one.server != other.server:
+    if one.server and other.server and one.server != other.server:
         raise BadReport(
             f"{backend} on Celery {release} was {one.server} in {one.report} and {other.server} in {other.report}",
             tried=["a column is one server: the two may behave differently"],
             remedy=f"python -m pytest_celery_backends merge  # with {one.report} or {other.report}, not with both",
         )
-    answers = dict(one.answers)
     for check, answer in other.answers.items():
-        answers[check] = min(answers.get(check, answer), answer, key=_badness)
-    return Column(subject=other.subject, server=other.server, answers=answers, report=other.report)
+        _add(one.answers, check, answer)
+    ran = other if other.server else one
+    return replace(ran, answers=one.answers)
 
 
-def _badness(answer: Answer) -> int:
-    return WORST_FIRST.index(answer.verdict)
-
-
-def _numbers(release: str) -> tuple[int, ...]:
-    """
-    >>> _numbers("5.10.0rc1") > _numbers("5.9.2")
-    True
-    """
-    return tuple(int("".join(filter(str.isdigit, part)) or 0) for part in release.split("."))
+def _add(answers: dict[str, Answer], check: str, answer: Answer) -> None:
+    """Add what a check said once more: for another value, elsewhere, or in another report."""
+    said = (answers.get(check, answer), answer)
+    answers[check] = min(said, key=lambda each: WORST_FIRST.index(each.verdict))

@@ -414,3 +414,19 @@ def test_a_worker_that_outlives_its_test(number: int, result_worker: ResultWorke
                 ask()
         assert repr(earlier) == repr(result_worker)
     workers.append(result_worker)
+
+
+@pytest.mark.backends("memory")
+def test_a_receiver_that_a_test_puts_in_the_place_of_all_is_called(
+    add: Any, result_worker: ResultWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+
+    def note(sender: Any = None, **_: Any) -> None:
+        ended.append(sender.name)
+
+    monkeypatch.setattr(signals.task_success, "receivers", [])
+    signals.task_success.connect(note, weak=False)
+    add.delay(1, 1)
+    result_worker.drain()
+    assert ended == ["add"]

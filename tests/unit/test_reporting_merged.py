@@ -83,6 +83,30 @@ def test_a_check_that_ran_twice_is_as_good_as_its_worst_run() -> None:
     )
 
 
+def test_a_check_with_several_values_is_as_good_as_its_worst() -> None:
+    runs = [report("5.7.0", {"redis": {KEPT: told}}) for told in ("failure: it raised", "conform")]
+    runs[1]["conformance"]["checks"][:0] = runs[0]["conformance"]["checks"]
+    assert merge({"report.json": runs[1]}).releases["5.7.0"]["redis"].answers[KEPT] == Answer(
+        verdict="failure", reason="it raised"
+    )
+
+
+def test_a_candidate_comes_before_its_release() -> None:
+    releases = ["5.7.1", "5.7.0", "5.7.0rc1", "5.10.0b2"]
+    runs = {release: report(release, {"redis": {KEPT: "conform"}}) for release in releases}
+    assert merge(runs).ordered_releases == ["5.7.0rc1", "5.7.0", "5.7.1", "5.10.0b2"]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_server_that_could_not_be_had_once_is_the_one_that_ran(order: tuple[int, int]) -> None:
+    runs = [
+        report("5.7.0", {"redis": {KEPT: "unavailable: no server"}}, server=""),
+        report("5.7.0", {"redis": {LOST: "conform"}}),
+    ]
+    column = merge({str(number): runs[number] for number in order}).releases["5.7.0"]["redis"]
+    assert (column.server, column.answers[KEPT].verdict) == ("Redis 8.0.2 (container)", "unavailable")
+
+
 def test_a_check_that_was_skipped_once_has_run() -> None:
     runs = {told: report("5.7.0", {"redis": {KEPT: told}}) for told in ("skipped", "conform", "unavailable")}
     assert merge(runs).releases["5.7.0"]["redis"].answers[KEPT] == Answer(verdict="conform")
@@ -171,9 +195,25 @@ def test_what_is_no_report_is_named(
     [
         ({"schema": 1, "backends": []}, "it has schema, backends, and no checks"),
         ({"conformance": {"celery": "5.7.0"}}, "KeyError: 'backends'"),
-        ({"releases": 1, "checks": []}, "AttributeError: 'list' object has no attribute 'items'"),
+        (
+            {"conformance": {"celery": "newest", "backends": [], "checks": []}},
+            "InvalidVersion: Invalid version: 'newest'",
+        ),
+        (
+            {"schema": 1, "releases": 1, "checks": []},
+            "AttributeError: 'list' object has no attribute 'items'",
+        ),
+        ({"schema": 2, "releases": {}, "checks": {}}, "ValueError: its schema is 2, not 1"),
+        ({"schema": 1, "releases": {}, "checks": {}}, "it has schema, releases, checks, and no checks"),
     ],
-    ids=["no checks", "half a report", "half a merged one"],
+    ids=[
+        "no checks",
+        "half a report",
+        "no release",
+        "half a merged one",
+        "of another schema",
+        "of no release",
+    ],
 )
 def test_a_report_without_checks_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], told: Any, seen: str
