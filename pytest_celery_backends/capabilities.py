@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Final, Literal
 
 
@@ -47,11 +49,12 @@ class Capability(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """Whether a backend has a capability, and where it has not, why."""
+    """Whether a backend has a capability, and where it has not, why; ``place`` is where that is written."""
 
     answer: Literal["yes", "no", "not yet"]
     reason: str = ""
     issue: str = ""
+    place: str = field(default="", compare=False, repr=False)
 
     def __bool__(self) -> bool:
         return self.answer == "yes"
@@ -66,7 +69,7 @@ def no(reason: str) -> Verdict:
     >>> bool(no("cache+memory never expires anything"))
     False
     """
-    return Verdict(answer="no", reason=reason)
+    return Verdict(answer="no", reason=reason, place=written(2))
 
 
 def not_yet(reason: str, issue: str) -> Verdict:
@@ -75,4 +78,16 @@ def not_yet(reason: str, issue: str) -> Verdict:
     >>> not_yet("forget() raises where the file is gone", "celery#10678").issue
     'celery#10678'
     """
-    return Verdict(answer="not yet", reason=reason, issue=issue)
+    return Verdict(answer="not yet", reason=reason, issue=issue, place=written(2))
+
+
+def written(calls: int) -> str:
+    """File and line of the code that many calls up, as in "tests/conftest.py:11"; 1 is who asks.
+
+    >>> written(1).rpartition(":")[2].isdigit()
+    True
+    """
+    frame = sys._getframe(calls)
+    parts = Path(frame.f_code.co_filename).parts
+    package = [number for number, part in enumerate(parts) if part == "pytest_celery_backends"]
+    return f"{'/'.join(parts[package[-1] if package else -2:])}:{frame.f_lineno}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 
-from .capabilities import YES, Capability, Verdict, not_yet
+from .capabilities import YES, Capability, Verdict, not_yet, written
 
 
 @cache
@@ -29,7 +30,7 @@ def since(release: tuple[int, int], reason: str, issue: str) -> Verdict:
     >>> since((99, 0), "comes with Celery 99", "celery#1").answer
     'not yet'
     """
-    return YES if celery_release() >= release else not_yet(reason, issue)
+    return YES if celery_release() >= release else replace(not_yet(reason, issue), place=written(2))
 
 
 def limits(verdicts: Mapping[Capability, Verdict]) -> dict[Capability, Verdict]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
-from .capabilities import Capability, Verdict
+from .capabilities import Capability, Verdict, written
 
 #: What a check is about that every result backend does.
 CORE: Final = "core"
@@ -17,12 +17,16 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 @dataclass(frozen=True, kw_only=True)
 class Exemption:
-    """A verdict of some backends on one check, from a release of Celery on, and before another."""
+    """A verdict of some backends on one check, from a release of Celery on, and before another.
+
+    ``place`` is where that is written.
+    """
 
     backends: tuple[str, ...]
     verdict: Verdict
     since: tuple[int, int]
     until: tuple[int, int]
+    place: str
 
     def covers(self, backend: str, release: tuple[int, int]) -> bool:
         """Whether it is about a backend under a release of Celery."""
@@ -86,7 +90,7 @@ def except_on(
     ... def test_a_later_state_replaces_an_earlier_one(result_backend):
     ...     '''userguide/tasks, States.'''
     """
-    exemption = Exemption(backends=backends, verdict=verdict, since=since, until=until)
+    exemption = Exemption(backends=backends, verdict=verdict, since=since, until=until, place=written(2))
 
     def noted(function: Function) -> Function:
         _noted_on(function).exemptions.append(exemption)

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -36,51 +35,29 @@ class Declared:
     change: str
 
 
-def declared(check: Check, name: str, function: Any, spec: BackendSpec) -> Declared | None:
+def declared(check: Check, name: str, spec: BackendSpec) -> Declared | None:
     """What is declared to be lacking: the spec's word on the check wins, then the check's own, then the capability.
 
     Arguments:
         name: the check's, as in "test_a_task_that_returned_is_successful".
-        function: what the decorators stand on.
     """
     if name in spec.checks:
         change = f"remove {name!r} from the checks of the BackendSpec {spec.name!r}"
-        return _lack(spec.checks[name], spec.settings, f'"{name}"', change)
+        return _lack(spec.checks[name], spec.checks[name].place, change)
+    release = celery_release()
     for exemption in check.exemptions:
-        if exemption.covers(spec.name, celery_release()):
-            change = f"remove {spec.name!r} from @except_on(...), or end it with until="
-            return _lack(exemption.verdict, function, "except_on(", change)
+        if exemption.covers(spec.name, release):
+            change = f"until={release} in that @except_on(...), or remove {spec.name!r} from it"
+            return _lack(exemption.verdict, exemption.place, change)
     if check.capability is None:
         return None
-    capability = f"Capability.{check.capability.name}"
-    change = f"remove {capability} from the limits of the BackendSpec {spec.name!r}"
-    return _lack(spec.verdict(check.capability), spec.settings, f"{capability}:", change)
+    verdict = spec.verdict(check.capability)
+    change = f"remove Capability.{check.capability.name} from the limits of the BackendSpec {spec.name!r}"
+    return _lack(verdict, verdict.place, change)
 
 
-def _lack(verdict: Verdict, function: Any, text: str, change: str) -> Declared | None:
-    return None if verdict else Declared(verdict=verdict, place=place_of(function, text), change=change)
-
-
-def place_of(function: Any, text: str) -> str:
-    """The file and, where some text is found from the function's first line on or anywhere, its line.
-
-    >>> place_of(place_of, "def place_of").partition(":")[0]
-    'pytest_celery_backends/verdicts.py'
-    """
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    if code is None:
-        return f"where {function!r} is made"
-    path = Path(code.co_filename)
-    shown = "/".join(path.parts[-2:] if "pytest_celery_backends" not in path.parts else _from_package(path))
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    first = next((n for n in range(code.co_firstlineno, len(lines) + 1) if text in lines[n - 1]), 0)
-    number = first or next((n for n, line in enumerate(lines, 1) if text in line), 0)
-    return f"{shown}:{number}" if number else shown
-
-
-def _from_package(path: Path) -> tuple[str, ...]:
-    parts = path.parts
-    return parts[len(parts) - 1 - parts[::-1].index("pytest_celery_backends") :]
+def _lack(verdict: Verdict, place: str, change: str) -> Declared | None:
+    return None if verdict else Declared(verdict=verdict, place=place, change=change)
 
 
 def judge(item: Any, report: pytest.TestReport) -> None:
@@ -94,7 +71,7 @@ def judge(item: Any, report: pytest.TestReport) -> None:
     if UNSUPPORTED in item.stash:
         return
     name = item.originalname
-    found = declared(check, name, item.obj, item.config.stash[RUN].spec(choice))
+    found = declared(check, name, item.config.stash[RUN].spec(choice))
     if found is None or report.when == "teardown" or report.skipped:
         return
     if report.failed:
@@ -135,11 +112,12 @@ def described(item: Any) -> Mapping[str, str] | None:
     check = check_of(getattr(item, "obj", None))
     if check is None:
         return None
-    topic, _, test = item.obj.__qualname__.rpartition(".")
+    module = item.obj.__module__.rpartition(".")[2]
+    owner, _, test = item.obj.__qualname__.rpartition(".")
     subject = getattr(item.funcargs.get("result_backend"), "subject", "")
     return {
-        "name": f"{topic}::{test}",
-        "topic": item.obj.__module__.rpartition(".")[2],
+        "name": f"{owner or module}::{test}",
+        "topic": module,
         "capability": check.capability.label if check.capability else CORE,
         "rests_on": inspect.getdoc(item.obj) or "",
         "celery": version("celery"),

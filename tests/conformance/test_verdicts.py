@@ -13,6 +13,7 @@ import pytest
 from celery import __version__ as celery_version
 
 from pytest_celery_backends import Capability, check, except_on, no
+from pytest_celery_backends.backends import memory
 from pytest_celery_backends.celery_release import celery_release
 from pytest_celery_backends.checks import check_of
 
@@ -42,6 +43,7 @@ class TestVerdicts:
         assert result_backend.name == "sqlite"
 
     @except_on("memory", verdict=not_yet("nobody did it", "celery#1"))
+    @except_on("sqlite", verdict=not_yet("nobody did it either", "celery#1"), until=(5, 0))
     @check("core")
     def test_can_after_all(self, result_backend):
         '''A document.'''
@@ -137,12 +139,12 @@ def test_what_is_declared_to_come_is_a_known_gap(ran: Ran) -> None:
 
 def test_what_works_after_all_is_a_failure_that_says_what_to_change(ran: Ran) -> None:
     assert ran.verdict("test_can_after_all")[0] == "failure"
-    line = 1 + CHECKS.splitlines().index("    def test_can_after_all(self, result_backend):") - 2
+    line = 1 + CHECKS.splitlines().index("    def test_can_after_all(self, result_backend):") - 3
     ran.result.stdout.fnmatch_lines(
         [
             "test_can_after_all passes on memory, where it is declared that it does not: not_yet('nobody did it')",
             f"  declared at: *test_verdicts.py:{line}",
-            "  type: remove 'memory' from @except_on(...), or end it with until=",
+            f"  type: until={celery_release()} in that @except_on(...), or remove 'memory' from it",
         ]
     )
 
@@ -158,10 +160,12 @@ def test_a_lack_of_the_capability_is_unsupported(ran: Ran) -> None:
 
 def test_a_lack_that_works_after_all_is_a_failure_that_says_what_to_change(ran: Ran) -> None:
     assert ran.verdict("test_lacks_nothing")[0] == "failure"
+    source = Path(memory.__file__).read_text(encoding="utf-8").splitlines()
+    line = 1 + next(n for n, text in enumerate(source) if "Capability.EXPIRY: no(" in text)
     ran.result.stdout.fnmatch_lines(
         [
             "test_lacks_nothing passes on memory, where it is declared that it does not: no(*)",
-            "  declared at: pytest_celery_backends/backends/memory.py:*",
+            f"  declared at: pytest_celery_backends/backends/memory.py:{line}",
             "  type: remove Capability.EXPIRY from the limits of the BackendSpec 'memory'",
         ]
     )
@@ -173,7 +177,14 @@ def test_a_spec_may_know_of_single_checks(ran: Ran) -> None:
         "known gap on acme: acme is young (acme#7)",
     )
     assert ran.verdict("test_holds", "acme")[0] == "failure"
-    ran.result.stdout.fnmatch_lines(["  type: remove 'test_holds' from the checks of the BackendSpec 'acme'"])
+    line = 1 + next(n for n, text in enumerate(CONFTEST.splitlines()) if "acme#8" in text)
+    ran.result.stdout.fnmatch_lines(
+        [
+            "test_holds passes on acme, where it is declared that it does not: not_yet('it does')",
+            f"  declared at: *conftest.py:{line}",
+            "  type: remove 'test_holds' from the checks of the BackendSpec 'acme'",
+        ]
+    )
 
 
 def test_a_line_for_each_backend_counts_the_verdicts(ran: Ran) -> None:
