@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .checks import except_on as except_on
     from .conflicts import Conflict as Conflict
     from .errors import BackendsError as BackendsError
+    from .errors import Unsupported as Unsupported
     from .errors import WaitTimeout as WaitTimeout
     from .faults import fail_over as fail_over
     from .registry import Registry as Registry
@@ -44,7 +45,7 @@ _HOMES: Final = {
     "capabilities": ("YES", "Capability", "Verdict", "no", "not_yet"),
     "checks": ("check", "except_on"),
     "conflicts": ("Conflict",),
-    "errors": ("BackendsError", "WaitTimeout"),
+    "errors": ("BackendsError", "Unsupported", "WaitTimeout"),
     "faults": ("fail_over",),
     "registry": ("Registry",),
     "result_backend": ("ResultBackend",),

@@ -75,7 +75,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     choice = _choice_of_check(item)
-    if choice is not None and (report.failed or report.when == "call"):
+    if choice is not None and (report.failed or (report.when == "call" and report.passed)):
         _patience(item.config).note(
             str(choice), getattr(item, "originalname", item.name), report.duration, failed=report.failed
         )
@@ -88,4 +88,6 @@ def _choice_of_check(item: pytest.Item) -> Choice | None:
 
 
 def _patience(config: pytest.Config) -> check_limits.Patience:
-    return config.stash.setdefault(PATIENCE, check_limits.Patience(check_limits.PATIENCE))
+    if PATIENCE not in config.stash:
+        config.stash[PATIENCE] = check_limits.Patience(check_limits.PATIENCE, in_all=check_limits.IN_ALL)
+    return config.stash[PATIENCE]

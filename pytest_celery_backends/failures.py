@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .activation import choice_of
-from .errors import BackendsError
+from .errors import BackendsError, Unsupported
 from .masking import masked, masked_option
 from .stash import CAPTURED, LEASE, RUN
 
@@ -47,7 +47,8 @@ def add_sections(item: pytest.Item, when: str, raised: BaseException) -> None:
 
 
 def _is_no_failure(raised: BaseException) -> bool:
-    return isinstance(raised, (pytest.skip.Exception, pytest.xfail.Exception, KeyboardInterrupt, SystemExit))
+    others = (Unsupported, pytest.skip.Exception, pytest.xfail.Exception)
+    return isinstance(raised, (*others, KeyboardInterrupt, SystemExit))
 
 
 def _server_log(item: pytest.Item, lease: Any) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from .activation import choice_of, is_foreign
 from .checks import check_of
-from .errors import Unavailable
+from .errors import Unavailable, Unsupported
 from .spec import BackendSpec
 from .stash import LEASE, OPTIONS, SERVER, UNAVAILABLE, UNSUPPORTED
 from .summary import ATTRIBUTE
@@ -91,11 +91,13 @@ def check_leftovers(item: pytest.Item) -> None:
     pytest.fail(message, pytrace=False)
 
 
-def note_limits(item: pytest.Item) -> None:
+def note_limits(item: pytest.Item, raised: BaseException | None) -> None:
     """Remember what the test asked for that a thread, or its backend, cannot do."""
     lease = item.stash.get(LEASE, None)
     if lease is None:
         return
+    if isinstance(raised, Unsupported) and raised.cause not in lease.lacks:
+        lease.unsupported(raised)  # by a check, or by the test itself
     lacks = [*lease.lacks, *(lease.worker.ledger.unsupported if lease.worker else ())]
     if lacks:
         item.stash[UNSUPPORTED] = "; ".join(lacks)
@@ -108,7 +110,7 @@ def mark_report(item: pytest.Item, report: pytest.TestReport, raised: BaseExcept
         return
     report.sections = [(title, _encodable(text)) for title, text in report.sections]
     unsupported = item.stash.get(UNSUPPORTED, "")
-    if unsupported and report.when == "call" and _is_about_limits(raised):
+    if unsupported and _is_about_limits(report.when, raised):
         report.outcome = "skipped"
         location = item.location
         report.longrepr = (location[0], (location[1] or 0) + 1, f"unsupported on {choice}: {unsupported}")
@@ -139,13 +141,14 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _is_about_limits(raised: BaseException | None) -> bool:
+def _is_about_limits(when: str | None, raised: BaseException | None) -> bool:
     """Whether a test that asked for what is impossible here passed all the same, or failed for want of it.
 
-    A task that was to be ended is told of by what Celery would have raised, or by an assertion that names that.
+    A fixture may have found that out. A task that was to be ended is told of by what Celery would have raised, or by
+    an assertion that names that.
     """
-    from .errors import Unsupported
-
+    if when != "call":
+        return when == "setup" and isinstance(raised, Unsupported)
     signs = ("TimeLimitExceeded", "Terminated")
     told = f"{type(raised).__name__}: {raised}"
     return raised is None or isinstance(raised, Unsupported) or any(sign in told for sign in signs)

@@ -81,17 +81,18 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     if not is_ours(item):
         return (yield)
-    outcomes.note_limits(item)
-    if call.excinfo is not None:
+    raised = None if call.excinfo is None else call.excinfo.value
+    outcomes.note_limits(item, raised)
+    if raised is not None:
         from . import failures
 
-        failures.add_sections(item, call.when, call.excinfo.value)
+        failures.add_sections(item, call.when, raised)
     report = yield
     if check_of(getattr(item, "obj", None)) is not None:
         from . import verdicts
 
         verdicts.judge(item, report)
-    outcomes.mark_report(item, report, None if call.excinfo is None else call.excinfo.value)
+    outcomes.mark_report(item, report, raised)
     if report.failed:
         from . import bundles
 

@@ -9,7 +9,7 @@ from celery import Celery, chord, states
 from celery.result import AsyncResult
 
 from .. import ResultBackend, ResultWorker, check
-from .concerned import REDIS, only_on, only_since
+from .concerned import REDIS, only_on, only_since, unsupported
 from .limits import LIMIT, until
 from .stored import last_state_of
 from .tasks import CheckTasks
@@ -41,7 +41,7 @@ class TestChordSettings:
         body = chord([late, check_tasks.echo.s(2)], check_tasks.total.s())()
         assert body.get(timeout=LIMIT) == 3
         if "celery.chord_unlock" not in result_worker.logs:
-            pytest.skip("its chords are counted, and nobody asks again")
+            unsupported("its chords are counted, and nobody asks again")
         assert "Retry in 0.2s" in result_worker.logs
 
     @check("chords")
@@ -56,7 +56,7 @@ class TestChordSettings:
         """userguide/configuration, result_chord_join_timeout: "Default: 3.0. Timeout in seconds (int/float) when
         joining a group's results within a chord"."""
         if not getattr(result_app.backend, "implements_incr", False):
-            pytest.skip("joins no results, or those alone that are there")
+            unsupported("joins no results, or those alone that are there")
 
         @result_worker.task(name="conformance.lose")
         def lose(task_id: str) -> None:

@@ -12,7 +12,7 @@ from celery import Celery, group, states
 from celery.result import AsyncResult
 
 from .. import ResultBackend, ResultWorker, check
-from .concerned import DATABASE, only_on, only_since
+from .concerned import DATABASE, only_on, only_since, unsupported
 from .limits import LIMIT
 from .second_app import second_app
 from .stored import last_state_of, records_of
@@ -117,7 +117,7 @@ class TestDatabaseSettings:
         """userguide/configuration, database_short_lived_sessions: "disabled by default"."""
         only_since(5, 5)
         if result_app.conf.database_short_lived_sessions:
-            pytest.skip("the app under test sets database_short_lived_sessions")
+            unsupported("the app under test sets database_short_lived_sessions")
         backend = result_app.backend
         assert backend.get_state(check_done.id) == states.SUCCESS
         [before] = backend.session_manager._sessions.values()

@@ -9,7 +9,7 @@ from celery import Celery, group, states
 from celery.result import AsyncResult, GroupResult
 
 from .. import YES, ResultBackend, ResultWorker, beat_schedule_has_cleanup, check, except_on
-from .concerned import DATABASE, is_one, only_since
+from .concerned import DATABASE, is_one, only_since, unsupported
 from .limits import LIMIT
 from .stored import records_of
 from .tasks import CheckTasks
@@ -58,7 +58,7 @@ class TestExpiry:
     ) -> None:
         """userguide/configuration, result_expires: "Default: Expire after 1 day"."""
         if result_app.conf.result_expires != timedelta(days=1):
-            pytest.skip("the app under test sets result_expires")
+            unsupported("the app under test sets result_expires")
         assert_goes(result_backend, check_done, 24 * HOUR)
 
     @check("core")

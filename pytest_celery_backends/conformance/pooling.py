@@ -7,7 +7,7 @@ from celery import Celery, group, states
 from celery.result import AsyncResult
 
 from .. import ResultBackend, ResultWorker, check, except_on, no
-from .concerned import DATABASE, REDIS, only_on, only_since
+from .concerned import DATABASE, REDIS, only_on, only_since, unsupported
 from .concurrency import at_once
 from .limits import LIMIT
 from .second_app import second_app
@@ -100,7 +100,7 @@ class TestPooling:
         assert result_app.backend.get_state(check_done.id) == states.SUCCESS
         (engine,) = result_app.backend.session_manager._engines.values()
         if type(engine.pool).__name__ != "QueuePool":
-            pytest.skip("the driver's pool takes no size")
+            unsupported("the driver's pool takes no size")
         assert (engine.pool.size(), engine.pool.checkedout()) == (1, 0)
         for _ in range(10):
             assert result_app.backend.get_task_meta(check_done.id, cache=False)["result"] == 4

@@ -13,7 +13,7 @@ import pytest
 from celery import Celery, states
 
 from .. import ResultBackend, check
-from .concerned import REDIS, only_on, only_since
+from .concerned import REDIS, only_on, only_since, unsupported
 from .deaf_servers import hanging_up, never_accepting
 from .limits import LIMIT
 from .second_app import second_app
@@ -28,7 +28,7 @@ def by_name(result_backend: ResultBackend, /, **settings: Any) -> AbstractContex
     scheme, _, _ = result_backend.url.partition("://")
     found = re.fullmatch(r"[^;]*://(?:([^:@/]*):([^@/]*)@)?([^:/;]+):(\d+)/?(\d*)", result_backend.url)
     if found is None or scheme.endswith("rediss"):
-        pytest.skip("its server is not one that host, port and password lead to")
+        unsupported("its server is not one that host, port and password lead to")
     user, password, host, port, db = found.groups()
     there = {
         "redis_host": host,

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import pytest
-
 from .. import ResultBackend
+from .concerned import unsupported
 from .second_app import second_app
 
 #: One server in a URL; there are several where a master is asked for.
@@ -97,11 +96,11 @@ def _pass_on(one: socket.socket, other: socket.socket) -> None:
 def relayed(result_backend: ResultBackend, **settings: Any) -> Iterator[tuple[Any, Relay]]:
     """An app that reaches the test's place in the store over a relay, and the relay.
 
-    The check is left out where the URL of the backend does not say at which one host and port its server is.
+    The check is unsupported where the URL of the backend does not say at which one host and port its server is.
     """
     places = list(_PLACE.finditer(result_backend.url))
     if len(places) != 1 or ";" in result_backend.url:
-        pytest.skip("its URL names no server, or several")
+        unsupported("its URL names no server, or several")
     (place,) = places
     relay = Relay(place[1].strip("[]"), int(place[2]))
     start, end = place.span(1)[0], place.span(2)[1]

@@ -21,8 +21,8 @@ SIGNS: Final[dict[Verdict, str]] = {
     "unavailable": "unavailable",
 }
 LEGEND: Final = (
-    "✓ conforms, **no**: cannot by design, **gap**: should and does not yet, **✗**: fails, and nobody has said why, "
-    "empty: was not run."
+    "✓ conforms, **no**: cannot by design, or is not concerned, **gap**: should and does not yet, "
+    "**✗**: fails, and nobody has said why, empty: was not run."
 )
 #: The page that ``page`` is, as others link to it.
 BEHAVIOUR: Final = "behaviour.md"

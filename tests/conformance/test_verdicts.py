@@ -18,7 +18,13 @@ from pytest_celery_backends.celery_release import celery_release
 from pytest_celery_backends.checks import check_of
 
 CHECKS: Final = """
-from pytest_celery_backends import check, except_on, no, not_yet
+import pytest
+from pytest_celery_backends import Unsupported, check, except_on, no, not_yet
+
+@pytest.fixture
+def concerned(result_backend):
+    if result_backend.name == "memory":
+        raise Unsupported("concerns others", remedy="--celery-backends=sqlite")
 
 class TestVerdicts:
     @check("core")
@@ -60,6 +66,16 @@ class TestVerdicts:
 
     @check("expiry")
     def test_lacks_nothing(self, result_backend):
+        '''A document.'''
+
+    @check("core")
+    def test_asks_what_cannot_be_asked(self, result_backend):
+        '''A document.'''
+        if result_backend.name == "memory":
+            raise Unsupported("has no such thing", remedy="--celery-backends=sqlite")
+
+    @check("core")
+    def test_is_about_others(self, concerned):
         '''A document.'''
 
     @check("core")
@@ -171,6 +187,14 @@ def test_a_lack_that_works_after_all_is_a_failure_that_says_what_to_change(ran: 
     )
 
 
+def test_what_cannot_be_asked_of_a_backend_is_unsupported_with_its_reason(ran: Ran) -> None:
+    assert ran.verdict("test_asks_what_cannot_be_asked") == ("unsupported", "has no such thing")
+    assert ran.verdict("test_is_about_others") == ("unsupported", "concerns others")
+    assert ran.verdict("test_is_about_others", "sqlite") == ("conform", "")
+    ran.result.stdout.fnmatch_lines(["unsupported: memory, 1 test: concerns others"])
+    ran.result.stdout.no_fnmatch_line("*skipped*")
+
+
 def test_a_spec_may_know_of_single_checks(ran: Ran) -> None:
     assert ran.verdict("test_of_which_the_spec_knows", "acme") == (
         "known gap",
@@ -190,8 +214,8 @@ def test_a_spec_may_know_of_single_checks(ran: Ran) -> None:
 def test_a_line_for_each_backend_counts_the_verdicts(ran: Ran) -> None:
     ran.result.stdout.fnmatch_lines(
         [
-            f"memory * on Celery {celery_version}: 3 conform, 2 unsupported, 1 known gap, 3 failures",
-            f"sqlite * on Celery {celery_version}: 7 conform, 0 unsupported, 0 known gaps, 2 failures",
+            f"memory * on Celery {celery_version}: 3 conform, 4 unsupported, 1 known gap, 3 failures",
+            f"sqlite * on Celery {celery_version}: 9 conform, 0 unsupported, 0 known gaps, 2 failures",
         ]
     )
     assert ran.report["celery"] == celery_version
