@@ -90,4 +90,4 @@ def written(calls: int) -> str:
     frame = sys._getframe(calls)
     parts = Path(frame.f_code.co_filename).parts
     package = [number for number, part in enumerate(parts) if part == "pytest_celery_backends"]
-    return f"{'/'.join(parts[package[-1] if package else -2:])}:{frame.f_lineno}"
+    return f"{'/'.join(parts[package[-1] if package else -2 :])}:{frame.f_lineno}"

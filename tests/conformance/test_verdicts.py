@@ -82,6 +82,10 @@ class TestVerdicts:
     def test_of_which_the_spec_knows(self, result_backend):
         '''A document.'''
         assert result_backend.name == "memory"
+
+@check("core")
+def test_alone(result_backend):
+    '''A document.'''
 """
 CONFTEST: Final = """
 from dataclasses import replace
@@ -138,6 +142,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 def test_a_check_that_holds_conforms(ran: Ran) -> None:
     assert ran.verdict("test_holds") == ("conform", "")
+
+
+def test_a_check_may_be_a_function_of_its_module(ran: Ran) -> None:
+    assert ran.checks["test_verdicts::test_alone"]["outcomes"]["memory"]["verdict"] == "conform"
 
 
 def test_a_check_that_does_not_hold_is_a_failure(ran: Ran) -> None:
@@ -214,13 +222,13 @@ def test_a_spec_may_know_of_single_checks(ran: Ran) -> None:
 def test_a_line_for_each_backend_counts_the_verdicts(ran: Ran) -> None:
     ran.result.stdout.fnmatch_lines(
         [
-            f"memory * on Celery {celery_version}: 3 conform, 4 unsupported, 1 known gap, 3 failures",
-            f"sqlite * on Celery {celery_version}: 9 conform, 0 unsupported, 0 known gaps, 2 failures",
+            f"memory * on Celery {celery_version}: 4 conform, 4 unsupported, 1 known gap, 3 failures",
+            f"sqlite * on Celery {celery_version}: 10 conform, 0 unsupported, 0 known gaps, 2 failures",
         ]
     )
     assert ran.report["celery"] == celery_version
     memory = ran.report["backends"][0]
-    assert (memory["name"], memory["counts"]["conform"], memory["counts"]["known gap"]) == ("memory", 3, 1)
+    assert (memory["name"], memory["counts"]["conform"], memory["counts"]["known gap"]) == ("memory", 4, 1)
 
 
 def test_the_report_says_what_a_check_rests_on(ran: Ran) -> None:

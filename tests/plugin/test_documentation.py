@@ -49,3 +49,22 @@ def test_every_block_runs(page: str, pytester: pytest.Pytester, monkeypatch: pyt
     assert found
     assert outcomes["passed"] >= 5
     assert not {"failed", "error", "errors"} & outcomes.keys()
+
+
+def test_what_is_shown_of_a_declared_lack_that_works_is_what_is_printed(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    page = (ROOT / "docs/how-to/check-a-backend.md").read_text(encoding="utf-8")
+    hook = next(block for block in blocks("docs/how-to/check-a-backend.md") if "registry" in block)
+    shown = re.search(r"^```text\n(.*?)^```", page, re.M | re.S)
+    assert shown is not None
+    tests = pytester.mkdir("tests")
+    (tests / "conftest.py").write_text(hook, encoding="utf-8")
+    (tests / "test_acme.py").write_text(
+        "from pytest_celery_backends.conformance import TestPayloads\n", encoding="utf-8"
+    )
+    result = pytester.runpytest_subprocess(
+        "tests", "-k", "test_zero_is_a_value", "--celery-backends=acme", timeout=60
+    )
+    result.stdout.fnmatch_lines([f"*{line.strip()}" for line in shown[1].splitlines()])
