@@ -12,6 +12,7 @@ from . import check_limits
 from .activation import choice_of
 from .checks import check_of
 from .selection import Choice
+from .stash import UNDERNEATH
 
 PATIENCE: Final[pytest.StashKey[check_limits.Patience]] = pytest.StashKey()
 
@@ -40,8 +41,7 @@ def register(config: pytest.Config) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     if check_of(getattr(item, "obj", None)) is not None:
-        # the outermost marker: what a check sets for itself wins
-        item.add_marker(pytest.mark.celery(**PLAIN), append=True)
+        item.stash[UNDERNEATH] = PLAIN
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)  # within the others, which undo at tear-down what they did

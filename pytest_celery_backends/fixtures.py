@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .stash import LEASE, OPTIONS, RUN, SERVER
+from .stash import LEASE, OPTIONS, RUN, SERVER, UNDERNEATH
 
 if TYPE_CHECKING:
     from .result_backend import ResultBackend
@@ -102,7 +102,13 @@ def result_backend(
         pytest.fail(without_parameters(request.node), pytrace=False)
     with told(request.node):
         app = given_app(celery_backends_app)
-        settings_on = partial(given_settings, request.node, app, of_fixture=celery_backends_settings)
+        settings_on = partial(
+            given_settings,
+            request.node,
+            app,
+            of_fixture=celery_backends_settings,
+            underneath=request.node.stash.get(UNDERNEATH, {}),
+        )
         with run.lease(choice, app, settings_on(choice)) as lease:
             request.node.stash[LEASE] = lease
             request.node.stash[SERVER] = str(lease.service)

@@ -19,12 +19,14 @@ MARKER: Final = "@pytest.mark.celery"
 HOOK: Final = "pytest_celery_backends_settings"
 
 
-def given_settings(node: pytest.Item, app: Any, choice: Choice, of_fixture: object) -> dict[str, Any]:
-    """All of them by their new names; the closest marker wins over the fixture, and the hook over all.
+def given_settings(
+    node: pytest.Item, app: Any, choice: Choice, of_fixture: object, underneath: Mapping[str, Any]
+) -> dict[str, Any]:
+    """All of them by their new names; the closest marker wins over what is *underneath*, and the hook over all.
 
     Raises BadMarker and BadSettings, the latter also for what decides which servers are talked to.
     """
-    settings = _own(app, choice, FIXTURE, of_fixture)
+    settings = {**_own(app, choice, FIXTURE, of_fixture), **underneath}
     for mark in reversed(list(node.iter_markers("celery"))):
         settings |= _own(app, choice, MARKER, markers.read("celery", mark.args, mark.kwargs))
     node.config.hook.pytest_celery_backends_settings(settings=settings, backend=choice.name)

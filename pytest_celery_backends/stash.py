@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .evidence import Captured
     from .lease import Lease
     from .options import Options
@@ -21,6 +23,8 @@ SERVER: Final[pytest.StashKey[str]] = pytest.StashKey()
 #: What the app was while the test had it, and how the test failed, by phase.
 CAPTURED: Final[pytest.StashKey[Captured]] = pytest.StashKey()
 FAILURES: Final[pytest.StashKey[dict[str, str]]] = pytest.StashKey()
+#: Celery settings of the test that every marker wins over.
+UNDERNEATH: Final[pytest.StashKey[Mapping[str, Any]]] = pytest.StashKey()
 #: Why the test counts as unsupported, or as unavailable.
 UNSUPPORTED: Final[pytest.StashKey[str]] = pytest.StashKey()
 UNAVAILABLE: Final[pytest.StashKey[str]] = pytest.StashKey()

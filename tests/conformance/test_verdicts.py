@@ -83,18 +83,26 @@ class TestVerdicts:
         '''A document.'''
         assert result_backend.name == "memory"
 
+pytestmark = pytest.mark.celery(result_extended=True)
+
 @check("core")
-def test_alone(result_backend):
+def test_alone(result_app):
     '''A document.'''
+    assert result_app.conf.result_extended and not result_app.conf.task_track_started
 """
 CONFTEST: Final = """
 from dataclasses import replace
+import pytest
 from pytest_celery_backends import not_yet
 
 def pytest_celery_backends_register(registry):
     checks = {"test_of_which_the_spec_knows": not_yet("acme is young", "acme#7"),
               "test_holds": not_yet("it does", "acme#8")}
     registry.register(replace(registry.get("memory"), name="acme", checks=checks))
+
+@pytest.fixture(scope="session")
+def celery_backends_settings():
+    return {"task_track_started": True}
 """
 
 
@@ -144,7 +152,7 @@ def test_a_check_that_holds_conforms(ran: Ran) -> None:
     assert ran.verdict("test_holds") == ("conform", "")
 
 
-def test_a_check_may_be_a_function_of_its_module(ran: Ran) -> None:
+def test_a_check_may_be_a_function_of_a_module_with_settings(ran: Ran) -> None:
     assert ran.checks["test_verdicts::test_alone"]["outcomes"]["memory"]["verdict"] == "conform"
 
 
