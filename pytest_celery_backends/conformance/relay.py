@@ -16,6 +16,9 @@ from .second_app import second_app
 #: One server in a URL; there are several where a master is asked for.
 _PLACE = re.compile(r"(?:@|//)(\[[\da-f:]+\]|[^@:/;,?]+):(\d+)(?=[/?]|$)")
 
+#: Seconds for the server to take a connection.
+CONNECT_LIMIT = 5.0
+
 
 class Relay:
     """Passes on what comes, until it is told to cut the connections there are, or to take no more."""
@@ -64,20 +67,29 @@ class Relay:
         self._thread.join(timeout=5)
 
     def _accept(self) -> None:
-        with suppress(OSError):  # until it is closed
-            while True:
+        while True:
+            try:
                 client, _ = self._server.accept()
-                with self._lock:
-                    is_refused = self._is_refusing
-                    self.refused += is_refused
-                if is_refused:
-                    client.close()
-                else:
-                    self._join(client, socket.create_connection(self._there))
+            except OSError:  # it was closed
+                return
+            self._join(client)
 
-    def _join(self, client: socket.socket, server: socket.socket) -> None:
+    def _join(self, client: socket.socket) -> None:
+        try:
+            server = socket.create_connection(self._there, CONNECT_LIMIT)
+        except OSError:  # the server takes none, so there is none to take
+            client.close()
+            return
+        server.settimeout(None)
         with self._lock:
-            self._open += [client, server]
+            is_refused = self._is_refusing
+            self.refused += is_refused
+            if not is_refused:
+                self._open += [client, server]
+        if is_refused:
+            client.close()
+            server.close()
+            return
         for one, other in ((client, server), (server, client)):
             threading.Thread(target=_pass_on, args=(one, other), daemon=True).start()
 
