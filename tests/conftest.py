@@ -68,6 +68,8 @@ BROKEN: Final = {
     "cuts-short": {"memory": "Cache", "filesystem": "Files"},
     "never-compresses": {"redis": "Redis", "filesystem": "Files"},
     "drops-revoked": {"memory": "Cache", "redis": "Redis"},
+    "refuses-revoked": {"memory": "Cache"},
+    "refuses-to-forget": {"memory": "Cache"},
     "refuses-steps": {"memory": "Cache"},
     "drops-steps": {"memory": "Cache", "sqlite": "Database"},
     "flattens-errors": {"memory": "Cache", "redis": "Redis", "sqlite": "Database"},

@@ -8,15 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from celery import Celery, group, states
-from celery.result import AsyncResult
+from celery import Celery, states
+from celery.result import AsyncResult, GroupResult
 
-from .. import ResultBackend, ResultWorker, check
+from .. import ResultBackend, check
 from .concerned import DATABASE, only_on, only_since, unsupported
 from .limits import LIMIT
 from .second_app import second_app
 from .stored import last_state_of, records_of
-from .tasks import CheckTasks
 
 OWN_TABLES = {"task": "conformance_tasks", "group": "conformance_groups"}
 
@@ -127,19 +126,16 @@ class TestDatabaseSettings:
     @check("core")
     @pytest.mark.celery(database_table_names=OWN_TABLES)
     def test_database_table_names_are_the_tables_that_results_are_in(
-        self, check_tasks: CheckTasks, result_worker: ResultWorker, result_backend: ResultBackend
+        self, check_saved: GroupResult, result_backend: ResultBackend
     ) -> None:
         """userguide/configuration, database_table_names: "SQLAlchemy ... this can be customized with the
         database_table_names setting"."""
-        result = group(check_tasks.double.s(number) for number in range(2))()
-        result.save()
-        result_worker.drain()
         tables = {
             each.kind: [name for name in OWN_TABLES.values() if name in each.key]
             for each in result_backend.stored()
         }
         assert tables == {"task": ["conformance_tasks"], "group": ["conformance_groups"]}
-        assert result.get(timeout=LIMIT) == [0, 2]
+        assert check_saved.get(timeout=LIMIT) == [0, 2]
 
     @check("core")
     def test_database_table_schemas_are_the_schemas_of_the_tables(

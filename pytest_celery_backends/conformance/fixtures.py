@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from celery import Celery
-from celery.result import AsyncResult
+from celery import Celery, group
+from celery.result import AsyncResult, GroupResult
 
 from .. import ResultBackend, ResultWorker
 from .limits import LIMIT, until
@@ -42,6 +42,16 @@ def check_failed(check_tasks: CheckTasks, result_worker: ResultWorker) -> AsyncR
     """A result that nobody has read yet, of a task that has raised ``ValueError("boom")``."""
     result = check_tasks.refuse.delay("boom")
     result_worker.drain(timeout=LIMIT)
+    return result
+
+
+@pytest.fixture
+def check_saved(check_tasks: CheckTasks, result_worker: ResultWorker, result_app: Celery) -> GroupResult:
+    """A group of two tasks that have ended with 0 and 2; it was saved, and can be restored."""
+    result: GroupResult = group(check_tasks.double.s(number) for number in range(2))()
+    result.save()
+    result_worker.drain(timeout=LIMIT)
+    assert GroupResult.restore(result.id, app=result_app).id == result.id
     return result
 
 

@@ -122,19 +122,11 @@ class TestForgetting:
 
     @check("groups")
     def test_a_deleted_group_is_gone_and_its_members_stay(
-        self,
-        check_tasks: CheckTasks,
-        result_worker: ResultWorker,
-        result_backend: ResultBackend,
-        result_app: Celery,
+        self, check_saved: GroupResult, result_backend: ResultBackend, result_app: Celery
     ) -> None:
         """celery.result.GroupResult.delete: "Remove this result if it was previously saved"."""
-        result = group(check_tasks.double.s(number) for number in range(2))()
-        result.save()
-        result_worker.drain()
-        assert GroupResult.restore(result.id, app=result_app).id == result.id
-        result.delete()
-        assert GroupResult.restore(result.id, app=result_app) is None
+        check_saved.delete()
+        assert GroupResult.restore(check_saved.id, app=result_app) is None
         kinds = [(each.kind, each.state) for each in result_backend.stored()]
         assert kinds == [("task", states.SUCCESS), ("task", states.SUCCESS)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from celery import Celery, states, uuid
 from celery.result import AsyncResult
@@ -29,6 +31,20 @@ class TestOverwriting:
     def order(self) -> str:
         """An id that no other check has: clients remember what they were told of one."""
         return str(uuid())
+
+    @pytest.fixture
+    def success_stays(
+        self, order: str, result_backend: ResultBackend, result_app: Celery
+    ) -> Callable[[str, object], None]:
+        """Stores a success and then another state, and asserts that the success is what is there."""
+
+        def stays(state: str, value: object) -> None:
+            result_app.backend.store_result(order, 4, states.SUCCESS)
+            result_app.backend.store_result(order, value, state)
+            assert last_state_of(result_backend, order) == states.SUCCESS
+            assert AsyncResult(order, app=result_app).get(timeout=LIMIT) == 4
+
+        return stays
 
     @except_on("consul", verdict=FIRST_STATE)
     @except_on(*RPC, verdict=NOBODY_TO_SEND_TO)
@@ -95,49 +111,36 @@ class TestOverwriting:
     @except_on("django-db", verdict=UNGUARDED_THERE)
     @except_on(*BEFORE_57, verdict=UNGUARDED, until=(5, 7))
     @check("core")
-    def test_a_success_is_not_undone_by_a_start(
-        self, order: str, result_backend: ResultBackend, result_app: Celery
-    ) -> None:
+    def test_a_success_is_not_undone_by_a_start(self, success_stays: Callable[[str, object], None]) -> None:
         """changelog 4.4 and 5.7: a result in the state SUCCESS is not overwritten."""
-        self._then(result_app, order, states.STARTED, {"pid": 1})
-        assert last_state_of(result_backend, order) == states.SUCCESS
-        assert AsyncResult(order, app=result_app).get(timeout=LIMIT) == 4
+        success_stays(states.STARTED, {"pid": 1})
 
     @except_on(*RPC, verdict=NOBODY_TO_SEND_TO)
     @except_on("django-db", verdict=UNGUARDED_THERE)
     @except_on(*BEFORE_57, verdict=UNGUARDED, until=(5, 7))
     @check("core")
-    def test_a_success_is_not_undone_by_a_failure(
-        self, order: str, result_backend: ResultBackend, result_app: Celery
-    ) -> None:
+    def test_a_success_is_not_undone_by_a_failure(self, success_stays: Callable[[str, object], None]) -> None:
         """changelog 4.4 and 5.7: a result in the state SUCCESS is not overwritten."""
-        self._then(result_app, order, states.FAILURE, ValueError("lost worker"))
-        assert last_state_of(result_backend, order) == states.SUCCESS
-        assert AsyncResult(order, app=result_app).get(timeout=LIMIT) == 4
+        success_stays(states.FAILURE, ValueError("lost worker"))
 
     @except_on(*RPC, verdict=NOBODY_TO_SEND_TO)
     @except_on("django-db", verdict=UNGUARDED_THERE)
     @except_on(*BEFORE_57, verdict=UNGUARDED, until=(5, 7))
     @check("core")
-    def test_a_success_is_not_undone_by_a_retry(
-        self, order: str, result_backend: ResultBackend, result_app: Celery
-    ) -> None:
+    def test_a_success_is_not_undone_by_a_retry(self, success_stays: Callable[[str, object], None]) -> None:
         """changelog 4.4 and 5.7: a result in the state SUCCESS is not overwritten."""
-        self._then(result_app, order, states.RETRY, ValueError("again"))
-        assert last_state_of(result_backend, order) == states.SUCCESS
-        assert AsyncResult(order, app=result_app).get(timeout=LIMIT) == 4
+        success_stays(states.RETRY, ValueError("again"))
 
     @except_on(*RPC, verdict=NOBODY_TO_SEND_TO)
     @except_on("django-db", verdict=UNGUARDED_THERE)
     @except_on(*BEFORE_57, verdict=UNGUARDED, until=(5, 7))
     @check("core")
     def test_the_first_success_counts(
-        self, order: str, result_backend: ResultBackend, result_app: Celery
+        self, order: str, result_backend: ResultBackend, success_stays: Callable[[str, object], None]
     ) -> None:
         """userguide/tasks, acks_late: a task may run twice; who has read its value will not find another."""
-        self._then(result_app, order, states.SUCCESS, 5)
+        success_stays(states.SUCCESS, 5)
         assert [each.state for each in records_of(result_backend, order)] == [states.SUCCESS]
-        assert AsyncResult(order, app=result_app).get(timeout=LIMIT) == 4
 
     @except_on("django-db", verdict=UNGUARDED_THERE)
     @except_on(*BEFORE_57, verdict=UNGUARDED, until=(5, 7))
@@ -203,8 +206,3 @@ class TestOverwriting:
         ]
         assert [each for each in result_backend.stored() if each.task_id == check_unknown.id] == []
         assert AsyncResult(check_unknown.id, app=check_unknown.app).state == states.PENDING
-
-    @staticmethod
-    def _then(app: Celery, order: str, state: str, value: object) -> None:
-        app.backend.store_result(order, 4, states.SUCCESS)
-        app.backend.store_result(order, value, state)

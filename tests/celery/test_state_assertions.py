@@ -756,17 +756,12 @@ def test_a_group_of_nothing_is_not_complete(result_backend: ResultBackend, resul
     assert str(caught.value) == "group g1 has no members\n  takes: a group of one task or more"
 
 
-@pytest.mark.backends("memory")
+@pytest.mark.backends("memory-refuses-revoked")
 def test_what_the_store_refused_is_not_how_a_task_ended(
-    add: Any, result_backend: ResultBackend, result_app: Any, monkeypatch: pytest.MonkeyPatch
+    add: Any, result_backend: ResultBackend, result_app: Any
 ) -> None:
     result = add.delay(1, 1)
     result_backend.wait_for(result, "SUCCESS")
-
-    def refuse(*args: Any, **kwargs: Any) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr(result_app.backend, "_store_result", refuse)
     with pytest.raises((OSError, BackendStoreError)):
         result_app.backend.store_result(result.id, None, "REVOKED")
     with pytest.raises(AssertionError) as caught:
@@ -774,17 +769,10 @@ def test_what_the_store_refused_is_not_how_a_task_ended(
     assert said(caught, result_backend, result).splitlines()[0] == "task <task> on <backend> was not revoked"
 
 
-@pytest.mark.backends("memory")
-def test_what_could_not_be_forgotten_has_to_be_there(
-    add: Any, result_backend: ResultBackend, result_app: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.backends("memory-refuses-to-forget")
+def test_what_could_not_be_forgotten_has_to_be_there(add: Any, result_backend: ResultBackend) -> None:
     result = add.delay(1, 1)
     result_backend.wait_for(result, "SUCCESS")
-
-    def refuse(task_id: str) -> None:
-        raise OSError("gone away")
-
-    monkeypatch.setattr(result_app.backend, "_forget", refuse)
     with pytest.raises(OSError, match="gone away"):
         result.forget()
     result_backend.assert_transitions(result, ..., "SUCCESS")

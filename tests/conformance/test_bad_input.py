@@ -19,7 +19,7 @@ from dataclasses import replace
 
 import pytest_celery_backends.check_limits as limits
 
-limits.LIMIT, limits.PATIENCE = {limit}, {patience}
+limits.LIMIT, limits.PATIENCE, limits.IN_ALL = {limit}, {patience}, {in_all}
 
 def pytest_celery_backends_register(registry):
     whole = registry.get("memory")
@@ -65,6 +65,14 @@ class Hopeless(CacheBackend):
 
     set = get
 """
+HANGS_WHEN_IT_STORES: Final = """
+import time
+from celery.backends.cache import CacheBackend
+
+class Hopeless(CacheBackend):
+    def set(self, key, value):
+        time.sleep(3600)
+"""
 DIES: Final = "raise SystemExit(3)"
 CANNOT_BE_IMPORTED: Final = "import a_module_that_is_not_there"
 DIES_WHEN_MADE: Final = """
@@ -86,10 +94,12 @@ class Run:
         self.lines = pytest.LineMatcher(done.stdout.splitlines())
 
 
-def run(place: Path, hopeless: str, *topics: str, limit: float = 30, patience: float = 60) -> Run:
+def run(
+    place: Path, hopeless: str, *topics: str, limit: float = 30, patience: float = 60, in_all: float = 480
+) -> Run:
     """Run topics of the kit, or all of it, on a backend whose module has this source."""
     (place / "hopeless.py").write_text(hopeless)
-    (place / "conftest.py").write_text(CONFTEST.format(limit=limit, patience=patience))
+    (place / "conftest.py").write_text(CONFTEST.format(limit=limit, patience=patience, in_all=in_all))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     kit = [f"pytest_celery_backends.conformance{topic}" for topic in topics or ("",)]
     options = ["-p", "no:cacheprovider", "-q", "--tb=line", "--celery-backends=acme"]
@@ -113,13 +123,24 @@ def test_a_backend_that_breaks_every_check_fails_every_check(tmp_path: Path) -> 
     ran.lines.fnmatch_lines(["*not run on acme: the * checks before it failed and took * s: *"])
 
 
-@pytest.mark.parametrize("hangs", [HANGS, HANGS_AND_HOLDS_ON])
-def test_a_backend_that_hangs_in_every_call_is_given_up(hangs: str, tmp_path: Path) -> None:
-    ran = run(tmp_path, hangs, ".payloads", ".states", ".waits", limit=3, patience=6)
+@pytest.mark.parametrize(
+    ("hangs", "topics"), [(HANGS, ()), (HANGS_AND_HOLDS_ON, (".payloads", ".states", ".waits"))]
+)
+def test_a_backend_that_hangs_in_every_call_is_given_up(
+    hangs: str, topics: tuple[str, ...], tmp_path: Path
+) -> None:
+    ran = run(tmp_path, hangs, *topics, limit=3, patience=6)
     assert ran.code == pytest.ExitCode.TESTS_FAILED, ran.output[-3000:]
     ran.lines.fnmatch_lines(["*took more than 3 s*"])
-    ran.lines.fnmatch_lines(["acme * on Celery *: 0 conform, 0 unsupported, 0 known gaps, * failures"])
+    ran.lines.fnmatch_lines(["acme * on Celery *: 0 conform, * unsupported, 0 known gaps, * failures"])
     ran.lines.fnmatch_lines(["FAILED *acme*"])
+
+
+def test_a_backend_that_hangs_now_and_then_is_given_up(tmp_path: Path) -> None:
+    ran = run(tmp_path, HANGS_WHEN_IT_STORES, ".states", limit=2, in_all=6)
+    assert ran.code == pytest.ExitCode.TESTS_FAILED, ran.output[-3000:]
+    ran.lines.fnmatch_lines(["*not run on acme: * checks so far failed and took * s: test_*"])
+    ran.lines.fnmatch_lines(["acme * on Celery *: * conform, 0 unsupported, 0 known gaps, * failures"])
 
 
 @pytest.mark.parametrize("dies", [DIES, CANNOT_BE_IMPORTED, DIES_WHEN_MADE])

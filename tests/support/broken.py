@@ -114,6 +114,22 @@ class DropsRevoked:
         return super()._store_result(task_id, result, state, *args, **kwargs)  # type: ignore[misc]
 
 
+class RefusesRevoked:
+    """Cannot store a revocation."""
+
+    def _store_result(self, task_id: str, result: Any, state: str, *args: Any, **kwargs: Any) -> Any:
+        if state == states.REVOKED:
+            raise OSError("disk full")
+        return super()._store_result(task_id, result, state, *args, **kwargs)  # type: ignore[misc]
+
+
+class RefusesToForget:
+    """Cannot forget."""
+
+    def _forget(self, task_id: str) -> None:
+        raise OSError("gone away")
+
+
 class RefusesSteps:
     """Cannot store what is not final: retries, and states of the user's own."""
 
@@ -160,6 +176,12 @@ class DatabaseRefusesEnds(RefusesEnds, DatabaseBackend): ...
 
 
 class CacheDropsRevoked(DropsRevoked, CacheBackend): ...
+
+
+class CacheRefusesRevoked(RefusesRevoked, CacheBackend): ...
+
+
+class CacheRefusesToForget(RefusesToForget, CacheBackend): ...
 
 
 class CacheRefusesSteps(RefusesSteps, CacheBackend): ...
