@@ -46,5 +46,7 @@ def close(backend: Any) -> None:
         consumer.subscribed_to.clear()
     for name in ("client", "_connection"):
         held = vars(backend).get(name)
-        if hasattr(held, "close"):
-            held.close()
+        # python-memcached, Celery's client before 5.7, calls it otherwise
+        release = getattr(held, "close", None) or getattr(held, "disconnect_all", None)
+        if release:
+            release()
