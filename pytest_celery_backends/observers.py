@@ -13,6 +13,7 @@ from celery.backends.base import KeyValueStoreBackend
 from celery.result import AsyncResult
 
 from .class_patches import ClassPatches
+from .comparison import shown
 from .storing import UNREAD, Storing
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 GROUP_CALLS: Final = ("save_group", "restore_group", "delete_group")
 #: What a read is said to be that asked no backend.
 CACHED = "known already"
+#: So many characters of an error are told.
+_LONGEST: Final = 10_000
 
 
 def _reads_first(owner: type) -> bool:
@@ -118,7 +121,7 @@ class Observers:
             self._recorder.look_after(storing, state, owner in self._reading_first)
             return stored
         except BaseException as failure:
-            error = repr(failure)
+            error = shown(failure, _LONGEST)
             raise
         finally:
             self._within.storing = None
@@ -145,7 +148,7 @@ class Observers:
         try:
             result = forget(backend, task_id, *args, **kwargs)
         except BaseException as failure:  # it may be there still
-            self._recorder.note("not forgotten", str(task_id), detail=repr(failure))
+            self._recorder.note("not forgotten", str(task_id), detail=shown(failure, _LONGEST))
             raise
         self._recorder.forgot(str(task_id))
         return result

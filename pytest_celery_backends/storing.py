@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from .comparison import shown
 from .copies import copied
 from .stored_requests import Snapshot, snapshot
 from .timeline import Observation
@@ -79,4 +80,4 @@ def told(held: Callable[[], str]) -> str:
     try:
         return held()
     except Exception as error:  # drivers raise what they like, and it is not the task that failed
-        return f"unreadable: {error!r}"
+        return f"unreadable: {shown(error)}"

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Final, Literal
 from uuid import uuid4
 
 from celery import Celery, states
 from celery.app.task import Context
-from kombu.exceptions import EncodeError, SerializerNotInstalled
+from kombu.exceptions import EncodeError
 from kombu.serialization import registry
 
 from .. import activity
@@ -20,6 +19,7 @@ from ..capabilities import Capability
 from ..errors import WaitTimeout
 from ..lease import Lease
 from ..releases import backend_steps, run_within
+from ..serializers import check
 from .subject import Subject, failed
 
 #: What is attacked: results in the store, or tasks in the queues.
@@ -47,7 +47,8 @@ class Attack:
 
 def assert_refuses_content(lease: Lease, subject: Subject, content: str, of: Of, timeout: float) -> None:
     """Assert that a payload of a type is not loaded, and that nothing in it ran."""
-    serializer = _serializer(content)
+    serializer = str(registry.type_to_name.get(content, content))
+    check(serializer)
     if of not in ATTACKS:
         raise ValueError(
             f'assert_refuses_content(of={of!r}): takes of="results" or of="tasks"; type: of="results"'
@@ -67,28 +68,6 @@ def assert_refuses_content(lease: Lease, subject: Subject, content: str, of: Of,
                 f"it cannot be told whether {subject} loads {content} from its {where}",
                 [("planted", f"{own}, which it should take"), ("observed", control.refusal)],
             )
-
-
-def _serializer(content: str) -> str:
-    """The name that kombu knows for a serializer or a content type."""
-    names = sorted(name for name in registry._encoders if "/" not in name)
-    found = registry.type_to_name.get(content, content)
-    if found in names:
-        _check_installed(found)
-        return str(found)
-    close = get_close_matches(content, names, n=1)
-    meant = f": did you mean {close[0]!r}?" if close else ""
-    raise failed(f"no serializer is called {content!r}{meant}", [("registered", ", ".join(names))])
-
-
-def _check_installed(serializer: str) -> None:
-    try:
-        registry._encoders[serializer].encoder({})
-    except SerializerNotInstalled as error:
-        missing = str(error)
-    else:
-        return
-    raise failed(f"serializer {serializer!r} is not there", [("kombu says", missing)])
 
 
 @contextmanager

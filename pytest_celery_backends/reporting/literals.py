@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from ..masking import Secret, SecretUrl
+
 #: Types whose repr is source once their module is imported.
 _BY_REPR: Final = (datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo)
 #: What whoever runs the script has.
@@ -73,6 +75,8 @@ class Literals:
 
     def _by_repr(self, value: Any) -> str:
         text = repr(value)
+        if isinstance(value, (Secret, SecretUrl)):
+            return text  # masked
         if isinstance(value, _BY_REPR) and text.startswith("datetime."):
             if "zoneinfo." in text:
                 self._imports.add("import zoneinfo")

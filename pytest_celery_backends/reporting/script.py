@@ -9,8 +9,10 @@ from ..masking import shown_masked
 from .literals import Literals, NotWritable
 from .servers import Start
 
-#: Settings that lead to the test's own server and namespace, or say how tasks run.
-_NOT_TAKEN: Final = ("broker_", "worker_", "beat_", "task_", "imports", "include", "result_backend_transport")
+#: Settings that lead to the test's own server, or say how tasks run.
+_NOT_TAKEN: Final = ("broker_", "worker_", "beat_", "task_", "imports", "include")
+#: Says how results are stored, and is taken as the test had it: a password in it is masked, to be filled in.
+_OPTIONS: Final = "result_backend_transport_options"
 
 _HEAD: Final = '''\
 """The calls of one test on its result backend. To run it: pip install celery=={version} and the driver, then
@@ -87,7 +89,8 @@ def script(
     Arguments:
         version: Celery's.
         start: where its store is.
-        settings: those that are not Celery's defaults; secrets, and what cannot be written as source, are left out.
+        settings: those that are not Celery's defaults; secrets, and what cannot be written as source, are left out,
+            but secrets in the options of the transport are masked.
         steps: what was done, in order: a key of ``STEPS``, and its arguments by name.
 
     Raises NotWritable for a value that cannot be written as source.
@@ -95,9 +98,7 @@ def script(
     literals = Literals()
     lines = [f"{name}({', '.join(_arguments(literals, name, given))})" for name, given in steps]
     taken = [
-        f"    {name}={literals.source(value)},"
-        for name, value in sorted({**settings, **start.settings}.items())
-        if _is_taken(name) and _is_writable(value) and not _is_secret(value, name)
+        f"    {name}={literals.source(value)}," for name, value in sorted(_taken(settings, start).items())
     ]
     modules = [each for each in ("sys", "tempfile") if f"{each}." in start.url]
     how = [*([start.command + " &"] if start.command else []), "python reproduce.py"]
@@ -119,6 +120,18 @@ def _arguments(literals: Literals, name: str, given: Mapping[str, Any]) -> list[
     while given[names[-1]] is None:
         names.pop()
     return [literals.source(given[each]) for each in names]
+
+
+def _taken(settings: Mapping[str, Any], start: Start) -> dict[str, Any]:
+    """The settings of a script; those of the server that it starts go before the test's."""
+    given = {**settings, **start.settings}
+    if _OPTIONS in settings:
+        given[_OPTIONS] = shown_masked(settings[_OPTIONS], _OPTIONS)
+    return {
+        name: value
+        for name, value in given.items()
+        if _is_taken(name) and _is_writable(value) and (name == _OPTIONS or not _is_secret(value, name))
+    }
 
 
 def _is_taken(name: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from celery import Celery, group
 from differences import MARK, expect
+from known_tasks import Tasks
 
 from pytest_celery_backends import ResultBackend
 
@@ -76,12 +77,7 @@ def celery_backends_app() -> Celery:
 @pytest.fixture
 def tasks(result_app: Celery) -> Any:
     """The app's tasks, by name."""
-
-    class Tasks:
-        def __getattr__(self, name: str) -> Any:
-            return result_app.tasks[f"{__name__}.{name}"]
-
-    return Tasks()
+    return Tasks(result_app, __name__)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from backend_names import DATABASES, EVERY, POLLED, PUSHED
 from celery import Celery, chain, chord, group, states
-from celery.exceptions import TaskRevokedError
+from celery.exceptions import ImproperlyConfigured, IncompleteStream, TaskRevokedError
 from celery.exceptions import TimeoutError as GaveUp
 from celery.result import AsyncResult, GroupResult, ResultSet, result_from_tuple
 
@@ -172,7 +172,11 @@ def test_get_asks_as_often_as_its_interval_says(waiting: AsyncResult, result_bac
 
 
 @pytest.mark.celery(task_track_started=True)
-@differs(*POLLED, why="ImproperlyConfigured: Backend does not support on_message callback")
+@differs(
+    *POLLED,
+    raises=ImproperlyConfigured,
+    why="ImproperlyConfigured: Backend does not support on_message callback",
+)
 def test_get_tells_each_state_as_it_comes(tasks: Any) -> None:
     """ "on_message": the meta of each state that arrives (get; userguide/tasks, custom states)."""
     seen: list[Any] = []
@@ -212,7 +216,7 @@ def test_get_is_refused_within_a_task(done: AsyncResult, tasks: Any) -> None:
         tasks.fetch.delay(done.id, True).get(timeout=LIMIT)
 
 
-@differs(*RPC, why=SENT_BY_THE_WORKER)
+@differs(*RPC, raises=GaveUp, why=SENT_BY_THE_WORKER)
 def test_get_within_a_task_where_that_is_allowed(done: AsyncResult, tasks: Any) -> None:
     """disable_sync_subtasks=False: "do not enable this unless you must" (get)."""
     assert tasks.fetch.delay(done.id, False).get(timeout=LIMIT) == 4
@@ -243,8 +247,8 @@ def test_a_success_has_no_traceback(done: AsyncResult) -> None:
     assert (done.state, done.traceback) == (states.SUCCESS, None)
 
 
-@differs(*RPC, why=SENT_BY_THE_WORKER)
-@differs(*DATABASES, until=(5, 7), why="Celery stores no children in databases")
+@differs(*RPC, raises=GaveUp, why=SENT_BY_THE_WORKER)
+@differs(*DATABASES, until=(5, 7), raises=TypeError, why="Celery stores no children in databases")
 def test_children_are_the_tasks_that_a_task_sent(tasks: Any, result_worker: ResultWorker) -> None:
     """``Task.trail``: "the list of children is stored in result.children" (collect)."""
     result = tasks.square.delay(3)
@@ -252,7 +256,7 @@ def test_children_are_the_tasks_that_a_task_sent(tasks: Any, result_worker: Resu
     assert [child.get(timeout=ENDED) for child in result.children] == [9]
 
 
-@differs(*RPC, why=SENT_BY_THE_WORKER)
+@differs(*RPC, raises=GaveUp, why=SENT_BY_THE_WORKER)
 @differs(*DATABASES, until=(5, 7), why="Celery stores no children in databases")
 def test_collect_gives_a_tree_of_results(tasks: Any, result_worker: ResultWorker) -> None:
     """The example of ``AsyncResult.collect``."""
@@ -262,8 +266,8 @@ def test_collect_gives_a_tree_of_results(tasks: Any, result_worker: ResultWorker
     assert leaves == [0, 1, 4, 9]
 
 
-@differs(*RPC, why=SENT_BY_THE_WORKER)
-@differs(*DATABASES, until=(5, 7), why="Celery stores no children in databases")
+@differs(*RPC, raises=GaveUp, why=SENT_BY_THE_WORKER)
+@differs(*DATABASES, until=(5, 7), raises=TypeError, why="Celery stores no children in databases")
 def test_the_leaf_of_a_tree_is_its_last_value(tasks: Any, result_worker: ResultWorker) -> None:
     """get_leaf of ``celery.result.AsyncResult``."""
     result = tasks.square.delay(3)
@@ -272,8 +276,8 @@ def test_the_leaf_of_a_tree_is_its_last_value(tasks: Any, result_worker: ResultW
     assert result.get_leaf() == 9
 
 
-@differs(*RPC, why=SENT_BY_THE_WORKER)
-@differs(*DATABASES, until=(5, 7), why="Celery stores no children in databases")
+@differs(*RPC, raises=IncompleteStream, why=SENT_BY_THE_WORKER)
+@differs(*DATABASES, until=(5, 7), raises=TypeError, why="Celery stores no children in databases")
 def test_the_graph_of_a_tree_has_its_results(tasks: Any, result_worker: ResultWorker) -> None:
     """userguide/canvas, Graphs: ``result.graph`` once the tree is complete."""
     result = tasks.square.delay(3)
@@ -297,7 +301,12 @@ def test_parents_come_with_a_tuple(tasks: Any, result_app: Celery) -> None:
     assert again.parent.get(timeout=LIMIT) == 2
 
 
-@differs(*RPC, until=(5, 7), why="NotImplementedError: backend does not implement forget")
+@differs(
+    *RPC,
+    until=(5, 7),
+    raises=NotImplementedError,
+    why="NotImplementedError: backend does not implement forget",
+)
 def test_a_forgotten_result_is_pending(done: AsyncResult, result_app: Celery) -> None:
     """ "Forget the result of this task and its parents" (forget)."""
     assert done.get(timeout=LIMIT) == 4
@@ -317,7 +326,12 @@ def test_the_parents_of_a_forgotten_result_are_forgotten(
 
 
 @pytest.mark.backend_requires("forget_absent")
-@differs(*RPC, until=(5, 7), why="NotImplementedError: backend does not implement forget")
+@differs(
+    *RPC,
+    until=(5, 7),
+    raises=NotImplementedError,
+    why="NotImplementedError: backend does not implement forget",
+)
 def test_a_result_that_is_not_there_can_be_forgotten(result_app: Celery) -> None:
     """forget of ``celery.result.AsyncResult`` names no error."""
     AsyncResult("never-sent", app=result_app).forget()
@@ -325,10 +339,17 @@ def test_a_result_that_is_not_there_can_be_forgotten(result_app: Celery) -> None
 
 @differs(
     *RPC,
+    raises=GaveUp,
     why="a revoke is stored without its request, so that nobody is known to send it to",
     issue="celery#9844",
 )
-@differs(*STORED, until=(5, 6), why="a revoke is stored once the turn of the task comes", issue="celery#9844")
+@differs(
+    *STORED,
+    until=(5, 6),
+    raises=GaveUp,
+    why="a revoke is stored once the turn of the task comes",
+    issue="celery#9844",
+)
 def test_a_revoked_task_is_revoked(waiting: AsyncResult) -> None:
     """ "Any worker receiving the task, or having reserved the task, must ignore it" (revoke)."""
     waiting.revoke()
@@ -347,7 +368,9 @@ def test_date_done_is_now(done: AsyncResult) -> None:
 
 
 @differs(*NAIVE, why="date_done comes back without a time zone", issue="celery#4948")
-@differs(*RPC, until=(5, 7), why="Celery sends no date with a result", issue="celery#10431")
+@differs(
+    *RPC, until=(5, 7), raises=AttributeError, why="Celery sends no date with a result", issue="celery#10431"
+)
 def test_date_done_says_that_it_is_utc(done: AsyncResult) -> None:
     """ "UTC date and time" (date_done)."""
     assert done.state == states.SUCCESS
@@ -456,7 +479,9 @@ def test_join_gives_the_values_in_order(tasks: Any) -> None:
 
 
 @differs(
-    *WITHOUT_GET_MANY, why="not supported, as documented; an AttributeError or a NotImplementedError says so"
+    *WITHOUT_GET_MANY,
+    raises=(AttributeError, NotImplementedError),
+    why="not supported, as documented; an AttributeError or a NotImplementedError says so",
 )
 def test_join_native_gives_the_values_in_order(tasks: Any) -> None:
     """ "Backend optimized version of join" (join_native)."""
@@ -464,7 +489,9 @@ def test_join_native_gives_the_values_in_order(tasks: Any) -> None:
 
 
 @differs(
-    *WITHOUT_GET_MANY, why="not supported, as documented; an AttributeError or a NotImplementedError says so"
+    *WITHOUT_GET_MANY,
+    raises=(AttributeError, NotImplementedError),
+    why="not supported, as documented; an AttributeError or a NotImplementedError says so",
 )
 def test_iter_native_gives_each_result_as_it_comes(tasks: Any) -> None:
     """ "Backend optimized version of iterate" (iter_native)."""
@@ -505,7 +532,7 @@ def test_get_of_a_group_gives_the_values_in_order(tasks: Any) -> None:
 
 
 @pytest.mark.backend_requires("groups")
-@differs("mongodb", why="a saved group comes back as a list of results")
+@differs("mongodb", raises=AttributeError, why="a saved group comes back as a list of results")
 def test_a_saved_group_is_restored(members: GroupResult, result_app: Celery) -> None:
     """ "Save group-result for later retrieval using restore" (save)."""
     members.save()
@@ -535,7 +562,12 @@ def test_a_deleted_group_is_none(members: GroupResult, result_app: Celery) -> No
     assert GroupResult.restore(members.id, app=result_app) is None
 
 
-@differs(*RPC, until=(5, 7), why="NotImplementedError: backend does not implement forget")
+@differs(
+    *RPC,
+    until=(5, 7),
+    raises=NotImplementedError,
+    why="NotImplementedError: backend does not implement forget",
+)
 def test_the_members_of_a_forgotten_group_are_pending(members: GroupResult, result_app: Celery) -> None:
     """ "Forget about (and possible remove the result of) all the tasks" (ResultSet.forget)."""
     assert members.get(timeout=LIMIT) == [0, 2, 4]
@@ -546,10 +578,17 @@ def test_the_members_of_a_forgotten_group_are_pending(members: GroupResult, resu
 
 @differs(
     *RPC,
+    raises=GaveUp,
     why="a revoke is stored without its request, so that nobody is known to send it to",
     issue="celery#9844",
 )
-@differs(*STORED, until=(5, 6), why="a revoke is stored once the turn of the task comes", issue="celery#9844")
+@differs(
+    *STORED,
+    until=(5, 6),
+    raises=GaveUp,
+    why="a revoke is stored once the turn of the task comes",
+    issue="celery#9844",
+)
 def test_the_results_of_a_revoked_set_are_revoked(waiting: AsyncResult, result_app: Celery) -> None:
     """ "Send revoke signal to all workers for all tasks in the set" (ResultSet.revoke)."""
     found = ResultSet([waiting], app=result_app)
@@ -594,7 +633,7 @@ def test_results_that_a_set_was_extended_by_are_gathered(tasks: Any, result_app:
     assert found.get(timeout=LIMIT) == [2, 4]
 
 
-@differs(*EVERY, until=(5, 7), why="ValueError: Cannot add promise to full barrier")
+@differs(*EVERY, until=(5, 7), raises=ValueError, why="ValueError: Cannot add promise to full barrier")
 def test_what_comes_to_a_set_later_is_waited_for(tasks: Any, result_app: Celery) -> None:
     """ "Add AsyncResult as a new member of the set" (ResultSet.add)."""
     found = ResultSet([tasks.add.delay(1, 1)], app=result_app)

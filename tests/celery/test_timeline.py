@@ -114,6 +114,33 @@ def test_what_could_not_be_forgotten_is_an_event_too(add: Any, result_backend: R
     assert last.detail.startswith("FileNotFoundError(2, ")
 
 
+@pytest.mark.backends("filesystem")
+def test_an_error_that_cannot_be_shown_is_raised_all_the_same(
+    add: Any, result_backend: ResultBackend, result_app: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``BackendStoreError`` of Celery is, where the id of a task is a ``UUID``."""
+
+    class Quarrelsome(Exception):
+        def __repr__(self) -> str:
+            raise TypeError("no text")
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise Quarrelsome
+
+    result = add.delay(1, 1)
+    result_backend.wait_for(result, "SUCCESS")
+    for name in ("_store_result", "delete"):
+        monkeypatch.setattr(FilesystemBackend, name, refuse)
+    with pytest.raises(Quarrelsome):
+        result_app.backend.store_result(result.id, 1, "SUCCESS")
+    with pytest.raises(Quarrelsome):
+        result.forget()
+    timeline = result_backend.timeline(result)
+    unshown = "<Quarrelsome, whose repr raises TypeError>"
+    assert [one.error for one in timeline if one.error] == [unshown]
+    assert [one.detail for one in timeline.events if one.kind == "not forgotten"] == [unshown]
+
+
 @pytest.mark.backends("redis", "memory")
 def test_the_tasks_of_a_chain_have_their_own(add: Any, result_backend: ResultBackend) -> None:
     last = chain(add.s(1, 1), add.s(2))()

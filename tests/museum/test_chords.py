@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from celery import chord, group
+from celery.exceptions import ChordError
 
 from pytest_celery_backends import ResultBackend, ResultWorker
 
@@ -21,7 +22,12 @@ LIMIT = 5
 @said("redis", fixed=(5, 7))
 @said("memory", "memcached")
 @differs("redis", until=(5, 7), why="the body runs early, with the part twice and another missing")
-@differs("memory", "memcached", why="the body fails with ChordError, though every part succeeded")
+@differs(
+    "memory",
+    "memcached",
+    raises=ChordError,
+    why="the body fails with ChordError, though every part succeeded",
+)
 def test_celery_10919_a_chord_part_delivered_twice_is_counted_twice(result_worker: ResultWorker) -> None:
     """celery#10919, celery#10998: a part that a broker delivers again takes the place of another."""
 
@@ -51,7 +57,7 @@ def test_celery_5237_a_chord_never_ends_where_results_are_kept_for_ever(tasks: A
 
 @pytest.mark.backends("rpc-memory", "redis")
 @said("rpc-memory")
-@differs("rpc-memory", why="NotImplementedError where the chord is called")
+@differs("rpc-memory", raises=NotImplementedError, why="NotImplementedError where the chord is called")
 def test_celery_2725_a_chord_cannot_be_used_with_rpc(tasks: Any) -> None:
     """celery#2725: "Chords are not supported by the RPC backend"."""
     body = chord([tasks.add.s(1, 1), tasks.add.s(2, 2)])(tasks.total.s())

@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ResourceNotFoundError
 from celery import Celery, chain, group
+from celery.exceptions import TimeoutError as GaveUp
 from celery.result import AsyncResult, GroupResult
 
 from pytest_celery_backends import ResultBackend
@@ -22,7 +24,7 @@ LIMIT = 5
 @pytest.mark.backends("mongodb", "redis")
 @pytest.mark.celery(result_extended=True)
 @said("mongodb", fixed=(5, 7))
-@differs("mongodb", until=(5, 7), why="KeyError: 'name'")
+@differs("mongodb", until=(5, 7), raises=KeyError, why="KeyError: 'name'")
 def test_celery_8877_what_was_stored_without_a_request_cannot_be_read(result_app: Celery) -> None:
     """celery#8877, celery#10503: with ``result_extended`` a reader looked for fields that no request had given."""
     result_app.backend.store_result("t1", 1, "SUCCESS")
@@ -111,7 +113,7 @@ def test_celery_5275_result_expires_means_nothing_to_dynamodb(
 
 @pytest.mark.backends("azureblob", "redis")
 @said("azureblob", fixed=(5, 7))
-@differs("azureblob", until=(5, 7), why="ResourceNotFoundError")
+@differs("azureblob", until=(5, 7), raises=ResourceNotFoundError, why="ResourceNotFoundError")
 def test_celery_10714_a_blob_that_is_not_there_cannot_be_forgotten(result_app: Celery) -> None:
     """celery#10697, celery#10714: ``forget()`` of a result that is gone already."""
     AsyncResult("never-stored", app=result_app).forget()
@@ -120,7 +122,10 @@ def test_celery_10714_a_blob_that_is_not_there_cannot_be_forgotten(result_app: C
 @pytest.mark.backends("azureblob", "redis")
 @said("azureblob", fixed=(5, 7))
 @differs(
-    "azureblob", until=(5, 7), why="TypeError: 'NoneType' object is not subscriptable, where the copy is made"
+    "azureblob",
+    until=(5, 7),
+    raises=TypeError,
+    why="TypeError: 'NoneType' object is not subscriptable, where the copy is made",
 )
 def test_celery_10647_a_backend_of_blobs_cannot_be_pickled(tasks: Any, result_app: Celery) -> None:
     """celery#10647: connection strings and containers were not among what a copy is made of."""
@@ -133,7 +138,7 @@ def test_celery_10647_a_backend_of_blobs_cannot_be_pickled(tasks: Any, result_ap
 @pytest.mark.backends("consul", "redis")
 @pytest.mark.celery(task_track_started=True)
 @said("consul")
-@differs("consul", why="the second state is not stored, and nobody is told")
+@differs("consul", raises=GaveUp, why="the second state is not stored, and nobody is told")
 def test_celery_5605_the_second_state_of_a_task_is_dropped(tasks: Any, result_backend: ResultBackend) -> None:
     """celery#5605, celery#5642: a key is locked by the session that its first state was stored with."""
     result = tasks.add.delay(1, 1)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from celery import Celery
 from celery.result import AsyncResult
+from kombu.exceptions import EncodeError
 
 from pytest_celery_backends import ResultBackend, ResultWorker
 
@@ -133,7 +134,13 @@ def test_celery_4860_an_exception_that_is_no_json_is_never_stored(result_worker:
 @pytest.mark.backends("redis", "sqlite", "memory")
 @pytest.mark.celery(result_serializer="json")
 @said("redis", "sqlite", "memory", fixed=(5, 7))
-@differs("redis", "memory", until=(5, 7), why="EncodeError: Object of type Ends is not JSON serializable")
+@differs(
+    "redis",
+    "memory",
+    until=(5, 7),
+    raises=EncodeError,
+    why="EncodeError: Object of type Ends is not JSON serializable",
+)
 def test_celery_10672_what_is_no_exception_is_no_failure(result_app: Celery) -> None:
     """celery#10672: a ``BaseException`` was handed to JSON as it is."""
     result_app.backend.mark_as_failure("t1", Ends("now"))

@@ -18,7 +18,7 @@ LIMIT = 5
 
 @pytest.mark.backends("filesystem", "redis")
 @said("filesystem")
-@differs("filesystem", why="FileNotFoundError")
+@differs("filesystem", raises=FileNotFoundError, why="FileNotFoundError")
 def test_celery_10678_what_is_not_there_cannot_be_forgotten(result_app: Celery) -> None:
     """celery#10678, which is open: ``forget()`` of a result that is gone already."""
     AsyncResult("never-stored", app=result_app).forget()
@@ -26,7 +26,7 @@ def test_celery_10678_what_is_not_there_cannot_be_forgotten(result_app: Celery) 
 
 @pytest.mark.backends("filesystem", "redis")
 @said("filesystem")
-@differs("filesystem", why="FileNotFoundError")
+@differs("filesystem", raises=FileNotFoundError, why="FileNotFoundError")
 def test_celery_10678_a_group_that_was_not_saved_cannot_be_deleted(result_app: Celery) -> None:
     """celery#10678, which is open: the same for a group."""
     GroupResult("never-saved", [], app=result_app).delete()

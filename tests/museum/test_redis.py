@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from celery import Celery
 from celery.exceptions import BackendGetMetaError
+from redis.exceptions import ConnectionError as LostConnection
 
 differs = pytest.mark.differs
 said = pytest.mark.said
@@ -17,7 +18,7 @@ said = pytest.mark.said
     result_backend_transport_options={"retry_policy": {"max_retries": 0}},
 )
 @said("redis", fixed=(5, 5))
-@differs("redis", until=(5, 5), why="ConnectionError at once")
+@differs("redis", until=(5, 5), raises=LostConnection, why="ConnectionError at once")
 def test_celery_9613_a_lost_connection_is_not_tried_again(result_app: Celery) -> None:
     """celery#9613, celery#9614: no error of Redis counted as one that is worth another try."""
     other = type(result_app.backend)(app=result_app, url="redis://127.0.0.1:1/0")
@@ -27,7 +28,7 @@ def test_celery_9613_a_lost_connection_is_not_tried_again(result_app: Celery) ->
 
 @pytest.mark.backends("redis")
 @said("redis", fixed=(5, 7))
-@differs("redis", until=(5, 7), why="ValueError: the specified URL scheme is redis://")
+@differs("redis", until=(5, 7), raises=ValueError, why="ValueError: the specified URL scheme is redis://")
 def test_celery_10313_a_setting_of_tls_is_refused(result_app: Celery) -> None:
     """celery#10313: ``redis_backend_use_ssl`` beside a URL that begins with ``redis://``."""
     result_app.conf.redis_backend_use_ssl = {"ssl_cert_reqs": "CERT_NONE"}

@@ -91,8 +91,18 @@ def test_celery_3141_asking_for_one_result_loses_those_of_others(
 @pytest.mark.backends("rpc-memory", "redis", "sqlite", "memory")
 @said("redis", "sqlite", "memory", fixed=(5, 7))
 @said("rpc-memory")
-@differs("rpc-memory", since=(5, 7), why="AttributeError: no attribute '_get_task_meta_for'")
-@differs("rpc-memory", "redis", "sqlite", "memory", until=(5, 7), why="there is no such method yet")
+@differs(
+    "rpc-memory", since=(5, 7), raises=AttributeError, why="AttributeError: no attribute '_get_task_meta_for'"
+)
+@differs(
+    "rpc-memory",
+    "redis",
+    "sqlite",
+    "memory",
+    until=(5, 7),
+    raises=AttributeError,
+    why="there is no such method yet",
+)
 def test_celery_10142_nobody_can_ask_whether_a_result_exists(tasks: Any, result_worker: ResultWorker) -> None:
     """celery#10142: ``AsyncResult.exists()``, new in 5.7."""
     result = tasks.add.delay(1, 1)

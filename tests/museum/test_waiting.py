@@ -16,13 +16,23 @@ from pytest_celery_backends import ResultBackend, ResultWorker
 differs = pytest.mark.differs
 said = pytest.mark.said
 
+#: What ``pytest.raises`` raises where nothing was raised.
+DID_NOT_RAISE = pytest.fail.Exception
 #: Seconds for what takes milliseconds.
 LIMIT = 5
 
 
 @pytest.mark.backends("redis", "rpc-memory", "sqlite", "memory")
 @said("redis", "rpc-memory", "sqlite", "memory", fixed=(5, 7))
-@differs("redis", "rpc-memory", "sqlite", "memory", until=(5, 7), why="it waits until the task has ended")
+@differs(
+    "redis",
+    "rpc-memory",
+    "sqlite",
+    "memory",
+    until=(5, 7),
+    raises=DID_NOT_RAISE,
+    why="it waits until the task has ended",
+)
 def test_celery_5240_get_with_a_timeout_of_nought_waits_for_ever(tasks: Any) -> None:
     """celery#5240, celery#10487: nought seconds were taken for no limit."""
     result = tasks.add.apply_async((1, 1), countdown=0.3)
@@ -32,7 +42,15 @@ def test_celery_5240_get_with_a_timeout_of_nought_waits_for_ever(tasks: Any) -> 
 
 @pytest.mark.backends("redis", "rpc-memory", "sqlite", "memory")
 @said("redis", "rpc-memory", "sqlite", "memory", fixed=(5, 7))
-@differs("redis", "rpc-memory", "sqlite", "memory", until=(5, 7), why="it waits until every task has ended")
+@differs(
+    "redis",
+    "rpc-memory",
+    "sqlite",
+    "memory",
+    until=(5, 7),
+    raises=DID_NOT_RAISE,
+    why="it waits until every task has ended",
+)
 def test_celery_10487_join_with_a_timeout_of_nought_waits_for_ever(tasks: Any) -> None:
     """celery#10487: the same for a group, each of whose members was waited for without a limit."""
     result = group(tasks.add.s(n, n).set(countdown=0.3) for n in range(2))()
@@ -42,7 +60,7 @@ def test_celery_10487_join_with_a_timeout_of_nought_waits_for_ever(tasks: Any) -
 
 @pytest.mark.backends("redis", "sqlite")
 @said("redis")
-@differs("redis", why="RuntimeError: generator raised StopIteration")
+@differs("redis", raises=RuntimeError, why="RuntimeError: generator raised StopIteration")
 def test_celery_5263_the_values_of_no_results_cannot_be_joined(result_app: Celery) -> None:
     """celery#5263: a generator may not raise StopIteration; one place was left over."""
     empty = GroupResult("empty", [], app=result_app)
@@ -51,7 +69,7 @@ def test_celery_5263_the_values_of_no_results_cannot_be_joined(result_app: Celer
 
 @pytest.mark.backends("redis", "rpc-memory", "sqlite")
 @said("redis", "rpc-memory", fixed=(5, 7))
-@differs("redis", "rpc-memory", until=(5, 7), why="TimeoutError, though every task has ended")
+@differs("redis", "rpc-memory", until=(5, 7), raises=GaveUp, why="TimeoutError, though every task has ended")
 def test_celery_5359_a_set_that_was_filled_later_is_never_joined(tasks: Any, result_app: Celery) -> None:
     """celery#5359, celery#10407: the barrier of a set that begins empty was never closed."""
     found = ResultSet([], app=result_app)
@@ -119,7 +137,7 @@ def test_celery_8166_what_nobody_fetches_is_kept_in_memory(
 @pytest.mark.backends("redis", "memory")
 @pytest.mark.celery(result_backend_thread_safe=True)
 @said("redis", fixed=(5, 7))
-@differs("redis", until=(5, 7), why="one of the two is never told")
+@differs("redis", until=(5, 7), raises=GaveUp, why="one of the two is never told")
 def test_celery_10956_of_two_who_wait_for_a_result_one_is_told(tasks: Any, result_app: Celery) -> None:
     """celery#10956: one object was kept for each id, and the last one that asked took its place."""
     result = tasks.add.apply_async((1, 1), countdown=0.3)

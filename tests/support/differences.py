@@ -8,19 +8,30 @@ import pytest
 
 from pytest_celery_backends.celery_release import celery_release
 
-MARK: Final = "differs(*backends, why, issue, since, until): not as documented there, on these Celerys"
+MARK: Final = (
+    "differs(*backends, why, raises=AssertionError, issue, since, until): "
+    "not as documented there, on these Celerys: it raises that"
+)
 
 
 def expect(request: pytest.FixtureRequest, backend: str) -> None:
-    """Expect a test to fail on *backend* where its marks say so, and to say so once it does not."""
+    """Expect a test to fail on *backend* as its marks say, and to say so once it does not, or fails otherwise."""
     for mark in request.node.iter_markers("differs"):
-        if backend in mark.args and _is_about_this_celery(**mark.kwargs):
-            issue = mark.kwargs.get("issue")
-            reason = " ".join([mark.kwargs["why"], *([f"({issue})"] if issue else [])])
-            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+        expected = differs(*mark.args, **mark.kwargs)
+        if expected is not None and backend in mark.args:
+            request.applymarker(expected)
 
 
-def _is_about_this_celery(
-    why: str, issue: str = "", since: tuple[int, int] = (0, 0), until: tuple[int, int] = (99, 0)
-) -> bool:
-    return since <= celery_release() < until
+def differs(
+    *backends: str,
+    why: str,
+    raises: type[BaseException] | tuple[type[BaseException], ...] = AssertionError,
+    issue: str = "",
+    since: tuple[int, int] = (0, 0),
+    until: tuple[int, int] = (99, 0),
+) -> pytest.MarkDecorator | None:
+    """The signature of the mark: what it is to pytest, and None on a Celery that it is not about."""
+    if not since <= celery_release() < until:
+        return None
+    reason = f"{why} ({issue})" if issue else why
+    return pytest.mark.xfail(reason=reason, raises=raises, strict=True)

@@ -44,6 +44,29 @@ def test_no_secret_is_taken_over() -> None:
     assert "timezone='UTC'" in text
 
 
+def test_the_options_of_the_transport_are_taken_over_and_a_password_in_them_is_masked() -> None:
+    text = written(
+        result_backend_transport_options={
+            "global_keyprefix": "shop:",
+            "sentinel_kwargs": {"password": "s3cret", "url": "redis://:s3cret@h/0"},
+        }
+    )
+    assert (
+        "    result_backend_transport_options={'global_keyprefix': 'shop:', "
+        "'sentinel_kwargs': {'password': '***', 'url': 'redis://:***@h/0'}}," in text
+    )
+    compile(text, "reproduce.py", "exec")
+
+
+def test_the_options_of_a_transport_are_those_of_the_test_and_not_of_the_server_that_is_started() -> None:
+    options = "result_backend_transport_options"
+    start = Start(
+        url="'redis://h/0'", settings={options: {"global_keyprefix": "reproduce:"}, "redis_db": None}
+    )
+    text = script("5.7.0", start, {options: {"result_chord_ordered": False}, "redis_db": 3}, [])
+    assert f"    redis_db=None,\n    {options}={{'result_chord_ordered': False}},\n" in text
+
+
 def test_a_script_without_settings_is_one_too() -> None:
     compile(written(), "reproduce.py", "exec")
 
