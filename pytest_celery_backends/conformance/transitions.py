@@ -128,7 +128,7 @@ class TestTransitions:
         self, result_backend: ResultBackend, check_tasks: CheckTasks
     ) -> None:
         """userguide/workers, Revoking tasks: "All worker nodes keeps a memory of revoked task ids"."""
-        result = check_tasks.add.apply_async((1, 1), countdown=0.5)
+        result = check_tasks.add.apply_async((1, 1), countdown=1)
         until(
             lambda: any(one.kind == "received" for one in result_backend.timeline(result).events),
             "task received",
