@@ -43,14 +43,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         starting.begin(session)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> None:
+# Around all others: pytest goes through the loggers in its own wrapper, while what starts would import some more.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, Any, Any]:
     if any(is_ours(item) for item in session.items):
         from . import starting
 
         run = session.config.stash[RUN]
         starting.wait_showing(run.pool, session.config)
         starting.load(run, starting.needed(session))
+    return (yield)
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:

@@ -135,6 +135,25 @@ def test_servers_start_at_the_same_time(project: Project, processes: str) -> Non
     assert project.started == ["left", "right"]
 
 
+def test_no_server_starts_while_pytest_goes_through_the_loggers(project: Project) -> None:
+    # _pytest/logging.py, catching_logs: a logger that a thread makes meanwhile, as imports do, ends the whole run
+    wrapper = """
+import logging
+import pytest
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop():
+    for _ in logging.root.manager.loggerDict.values():
+        for thread in threading.enumerate():
+            if thread.name.startswith("start "):
+                logging.getLogger(f"made.by.{thread.name}")
+    return (yield)
+"""
+    (project.place / "conftest.py").write_text(CONFTEST + wrapper)
+    lines = project.run("slow")
+    assert "3 passed" in lines[-1], lines
+
+
 @pytest.mark.parametrize("args", [["-k", "right"], ["--celery-backends=right"]])
 def test_a_server_whose_tests_are_all_deselected_is_not_started(project: Project, args: list[str]) -> None:
     assert "1 passed, 2 deselected" in project.run("at once", *args)[-1]
