@@ -13,6 +13,7 @@ from .activation import choice_of
 from .checks import check_of
 from .selection import Choice
 from .stash import UNDERNEATH
+from .verdicts import LACKS, NOT_RUN
 
 PATIENCE: Final[pytest.StashKey[check_limits.Patience]] = pytest.StashKey()
 
@@ -50,6 +51,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
     why_not = _patience(item.config).why_not(str(choice))
     if why_not:
+        item.stash[NOT_RUN] = True
         pytest.fail(f"not run on {choice}: {why_not}", pytrace=False)
     with check_limits.limited(f"what {item.name} needs", check_limits.LIMIT):
         return (yield)
@@ -75,10 +77,11 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     choice = _choice_of_check(item)
-    if choice is not None and (report.failed or (report.when == "call" and report.passed)):
-        _patience(item.config).note(
-            str(choice), getattr(item, "originalname", item.name), report.duration, failed=report.failed
-        )
+    # a failure that was declared has taken its time as well
+    failed = report.failed or (LACKS in item.stash and report.skipped)
+    if choice is not None and (failed or (report.when == "call" and report.passed)):
+        name = getattr(item, "originalname", item.name)
+        _patience(item.config).note(str(choice), name, report.duration, failed=failed)
     return report
 
 

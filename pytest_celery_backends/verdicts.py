@@ -19,6 +19,8 @@ from .stash import RUN, UNAVAILABLE, UNSUPPORTED
 
 #: That a check does not hold, as was declared.
 LACKS: Final[pytest.StashKey[bool]] = pytest.StashKey()
+#: That a check was not run, which says nothing of what is declared.
+NOT_RUN: Final[pytest.StashKey[bool]] = pytest.StashKey()
 
 WORKS: Final = """\
 {check} passes on {backend}, where it is declared that it does not: {answer}({reason!r})
@@ -68,7 +70,7 @@ def judge(item: Any, report: pytest.TestReport) -> None:
     if LACKS in item.stash:
         _forgive(report)
         return
-    if UNSUPPORTED in item.stash:
+    if UNSUPPORTED in item.stash or NOT_RUN in item.stash:
         return
     name = item.originalname
     found = declared(check, name, item.config.stash[RUN].spec(choice))

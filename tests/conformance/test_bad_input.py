@@ -18,6 +18,11 @@ CONFTEST: Final = """
 from dataclasses import replace
 
 import pytest_celery_backends.check_limits as limits
+from pytest_celery_backends import not_yet
+from pytest_celery_backends.conformance import TestStates
+
+# every second one, in the order in which they run
+DECLARED = [name for name in vars(TestStates) if name.startswith("test_")][{declared}::2]
 
 limits.LIMIT, limits.PATIENCE, limits.IN_ALL = {limit}, {patience}, {in_all}
 
@@ -28,7 +33,8 @@ def pytest_celery_backends_register(registry):
         given = dict(whole.settings(service, namespace))
         return {{**given, "result_backend": "hopeless:Hopeless+memory://"}}
 
-    registry.register(replace(whole, name="acme", settings=settings))
+    checks = dict.fromkeys(DECLARED, not_yet("it hangs", "acme#1"))
+    registry.register(replace(whole, name="acme", settings=settings, checks=checks))
 """
 BREAKS_ALL: Final = """
 from celery.backends.cache import CacheBackend
@@ -95,11 +101,22 @@ class Run:
 
 
 def run(
-    place: Path, hopeless: str, *topics: str, limit: float = 30, patience: float = 60, in_all: float = 480
+    place: Path,
+    hopeless: str,
+    *topics: str,
+    limit: float = 30,
+    patience: float = 60,
+    in_all: float = 480,
+    declared: int = 1000,
 ) -> Run:
-    """Run topics of the kit, or all of it, on a backend whose module has this source."""
+    """Run topics of the kit, or all of it, on a backend whose module has this source.
+
+    Every second check of states from the one of that number on is declared to hang.
+    """
     (place / "hopeless.py").write_text(hopeless)
-    (place / "conftest.py").write_text(CONFTEST.format(limit=limit, patience=patience, in_all=in_all))
+    (place / "conftest.py").write_text(
+        CONFTEST.format(limit=limit, patience=patience, in_all=in_all, declared=declared)
+    )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     kit = [f"pytest_celery_backends.conformance{topic}" for topic in topics or ("",)]
     options = ["-p", "no:cacheprovider", "-q", "--tb=line", "--celery-backends=acme"]
@@ -134,6 +151,13 @@ def test_a_backend_that_hangs_in_every_call_is_given_up(
     ran.lines.fnmatch_lines(["*took more than 3 s*"])
     ran.lines.fnmatch_lines(["acme * on Celery *: 0 conform, * unsupported, 0 known gaps, * failures"])
     ran.lines.fnmatch_lines(["FAILED *acme*"])
+
+
+def test_a_backend_that_hangs_as_is_declared_is_given_up_too(tmp_path: Path) -> None:
+    ran = run(tmp_path, HANGS, ".states", limit=2, patience=5, declared=1)
+    assert ran.code == pytest.ExitCode.TESTS_FAILED, ran.output[-3000:]
+    ran.lines.fnmatch_lines(["*not run on acme: the 3 checks before it failed and took 6 s: *"])
+    ran.lines.fnmatch_lines(["acme * on Celery *: 0 conform, 0 unsupported, 1 known gap, * failures"])
 
 
 def test_a_backend_that_hangs_now_and_then_is_given_up(tmp_path: Path) -> None:
