@@ -15,16 +15,10 @@ from .. import ResultBackend, ResultWorker, check
 from .concerned import DATABASE, only_on, only_since
 from .limits import LIMIT
 from .second_app import second_app
-from .stored import last_state_of, records_of
+from .stored import last_state_of, records_of, stored_by
 from .tasks import CheckTasks
 
 OWN_TABLES = {"task": "conformance_tasks", "group": "conformance_groups"}
-
-
-def stored_by(app: Celery) -> str:
-    """The id of a result that an app has stored."""
-    app.backend.store_result("conformance-stored", "stored", states.SUCCESS)
-    return "conformance-stored"
 
 
 def schema_of(result_backend: ResultBackend) -> str:

@@ -11,6 +11,11 @@ DATABASES: Final = ("postgres", "mysql", "mariadb", "sqlite", "mssql", "oracle")
 DJANGO: Final = ("django-db", "django-cache")
 #: Celery is told of a result there, and asks again and again of all others.
 PUSHED: Final = ("redis", "redis-tls", "redis-sentinel", "valkey", *RPC)
+#: A result is the value of a key there.
+KEYS: Final = (
+    *("redis", "redis-tls", "redis-sentinel", "valkey", "memcached", "memory", "filesystem", "consul"),
+    *("azureblob", "dynamodb", "s3", "gcs", "arangodb", "cosmosdb", "couchbase", "couchdb", "elasticsearch"),
+)
 POLLED: Final = (
     *DATABASES,
     *DJANGO,

@@ -48,3 +48,5 @@ def close(backend: Any) -> None:
         held = vars(backend).get(name)
         if hasattr(held, "close"):
             held.close()
+        if hasattr(held, "connection_pool"):  # of redis: a client closes no pool that it was given
+            held.connection_pool.disconnect()
