@@ -69,7 +69,7 @@ class TestChordErrors:
         body = failing(check_tasks)
         with pytest.raises(Exception, match="boom"):
             body.get(timeout=LIMIT)
-        assert last_state_of(result_backend, body) == states.FAILURE
+        until_stored(result_backend, body, states.FAILURE)
 
     @check("chords")
     def test_the_other_tasks_of_the_header_keep_their_results(

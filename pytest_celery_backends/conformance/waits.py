@@ -39,14 +39,10 @@ class TestWaits:
         assert [each.state for each in result_backend.timeline(result)] == [states.SUCCESS]
 
     @check("core")
-    def test_get_gives_at_once_what_is_there(
-        self, check_done: AsyncResult, result_backend: ResultBackend
-    ) -> None:
+    def test_get_gives_what_is_there(self, check_done: AsyncResult, result_backend: ResultBackend) -> None:
         """ "Wait until task is ready", which it is."""
         assert last_state_of(result_backend, check_done) == states.SUCCESS
-        began = time.monotonic()
-        assert check_done.get(timeout=10 * LIMIT) == 4
-        assert time.monotonic() - began < LIMIT
+        assert check_done.get(timeout=LIMIT) == 4
 
     @check("core")
     def test_get_gives_up_in_time(self, check_waiting: AsyncResult, result_backend: ResultBackend) -> None:
