@@ -48,5 +48,6 @@ def close(backend: Any) -> None:
         held = vars(backend).get(name)
         if hasattr(held, "close"):
             held.close()
-        if hasattr(held, "connection_pool"):  # of redis: a client closes no pool that it was given
-            held.connection_pool.disconnect()
+        pool = getattr(held, "__dict__", {}).get("connection_pool")  # a Redis client closes no pool that it was given
+        if pool is not None:
+            pool.disconnect()
