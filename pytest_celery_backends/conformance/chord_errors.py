@@ -75,7 +75,7 @@ class TestChordErrors:
     def test_the_other_tasks_of_the_header_keep_their_results(
         self, check_tasks: CheckTasks, result_worker: ResultWorker, result_backend: ResultBackend
     ) -> None:
-        """userguide/canvas, Error handling: "the rest of the header tasks will still execute"."""
+        """userguide/canvas, Error handling: "the rest of the tasks will still execute"."""
         body = failing(check_tasks)
         result_worker.drain()
         kept = [last_state_of(result_backend, each) for each in body.parent]

@@ -26,8 +26,8 @@ class TestChordSettings:
     def test_result_chord_ordered_may_be_turned_off(
         self, check_tasks: CheckTasks, result_worker: ResultWorker, result_app: Celery
     ) -> None:
-        """celery/backends/redis.py, RedisBackend: ``result_chord_ordered`` of result_backend_transport_options; without
-        it, values come in the order of their ends."""
+        """getting-started/backends-and-brokers/redis, Group result ordering: "The behaviour is controlled by the
+        result_chord_ordered configuration option"; without it, values come in the order of their ends."""
         only_on(result_app, REDIS)
 
         @result_worker.task(name="conformance.after", bind=True, max_retries=None)
@@ -62,8 +62,8 @@ class TestChordSettings:
         result_backend: ResultBackend,
         result_app: Celery,
     ) -> None:
-        """userguide/configuration, result_chord_join_timeout: "Default: 3.0. Timeout in seconds (int/float) when
-        joining a group's results within a chord"."""
+        """userguide/configuration, result_chord_join_timeout: "The timeout in seconds (int/float) when joining
+        a group's results within a chord"."""
         if not getattr(result_app.backend, "implements_incr", False):
             pytest.skip("joins no results, or those alone that are there")
 

@@ -85,7 +85,7 @@ class TestContentSecurity:
     def test_a_function_in_place_of_an_exception_is_not_called(
         self, result_backend: ResultBackend, result_app: Celery
     ) -> None:
-        """CVE-2021-23727: "an attacker ... could exploit a stored command injection vulnerability" (Changelog)."""
+        """CVE-2021-23727: of what a failure names, nothing but an exception is called (Changelog 5.2.2)."""
         error = {"exc_type": "system", "exc_module": "os", "exc_message": ["true"]}
         result = AsyncResult(planted(result_backend, error), app=result_app)
         with pytest.raises(SecurityError, match="Expected an exception class, got os.system"):

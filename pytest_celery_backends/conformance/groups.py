@@ -55,7 +55,7 @@ class TestGroups:
         result_backend: ResultBackend,
         result_app: Celery,
     ) -> None:
-        """celery.result.ResultSet.ready: "Return True if all of the tasks have been executed"."""
+        """celery.result.ResultSet.ready: "Did all of the tasks complete? (either by success of failure)"."""
         assert states_of(result_backend, check_done) == [states.SUCCESS]
         assert states_of(result_backend, check_waiting) == []
         result = ResultSet([check_done, check_waiting], app=result_app)

@@ -5,32 +5,21 @@ from __future__ import annotations
 import re
 import socket
 from contextlib import AbstractContextManager
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from celery import Celery, states
 
-from .. import YES, ResultBackend, Verdict, check, except_on, not_yet
+from .. import ResultBackend, check, except_on
 from .concerned import REDIS, only_on, only_since
 from .concurrency import at_once
 from .deaf_servers import hanging_up, never_accepting
+from .families import REDIS_KEEPALIVE
 from .limits import LIMIT
 from .second_app import second_app
 from .stored import last_state_of
 
-
-def keepalive() -> Verdict:
-    """What becomes of ``redis_socket_keepalive=False``, which Celery does not pass on: the client's own default."""
-    try:
-        major = int(version("redis").partition(".")[0])
-    except PackageNotFoundError:
-        major = 0
-    return YES if major < 8 else not_yet("redis-py 8 keeps each socket alive, and is not told not to", "")
-
-
-ON_BY_ITSELF: Final = keepalive()
 #: Where nothing can be: connecting is refused at once.
 NOWHERE = "0.0.0.1"
 
@@ -99,7 +88,7 @@ class TestRedisSettings:
 
     @check("core")
     def test_redis_db_is_the_database_where_no_url_names_one(self, result_backend: ResultBackend) -> None:
-        """userguide/configuration, Configuring the backend URL: "db: Database number to use. Default is 0"."""
+        """celery/app/defaults.py, namespace ``redis``: ``db``, "Database number to use" where it is part of a URL."""
         with by_name(result_backend, redis_db=3, redis_client_name="conformance-db") as app:
             connection = connection_of(app)
             connection.send_command("CLIENT", "INFO")
@@ -164,7 +153,7 @@ class TestRedisSettings:
         """userguide/configuration, redis_socket_keepalive: "Socket TCP keepalive to keep connections healthy"."""
         assert self.is_kept_alive(result_backend, True)
 
-    @except_on("redis", "redis-tls", "redis-sentinel", "valkey", verdict=ON_BY_ITSELF)
+    @except_on("redis", "redis-tls", "redis-sentinel", "valkey", verdict=REDIS_KEEPALIVE)
     @check("core")
     def test_without_redis_socket_keepalive_it_is_not_set_on_the_socket(
         self, result_backend: ResultBackend
@@ -182,8 +171,8 @@ class TestRedisSettings:
     def test_redis_backend_health_check_interval_pings_before_an_idle_connection_is_used(
         self, result_backend: ResultBackend
     ) -> None:
-        """userguide/configuration, redis_backend_health_check_interval: "the number of seconds the redis client waits
-        between health checks"."""
+        """userguide/configuration, redis_backend_health_check_interval: "the number of seconds between health
+        checks"."""
         told = {}
         for seconds in (1e-6, 3600):
             with second_app(result_backend, redis_backend_health_check_interval=seconds) as app:

@@ -102,8 +102,8 @@ class TestRetries:
     def test_the_time_between_two_tries_grows_from_the_base_that_is_set(
         self, result_backend: ResultBackend
     ) -> None:
-        """userguide/configuration, result_backend_base_sleep_between_retries_ms: "the base amount of sleep time between
-        two backend operation retries"; of nothing, nothing grows."""
+        """userguide/configuration, result_backend_base_sleep_between_retries_ms: "the base amount of sleep time"; of
+        nothing, nothing grows."""
         assert slept(result_backend, **retried(6, base=0, most=60_000)) == [0] * 6
         amounts = slept(result_backend, **retried(6, base=3, most=60_000))
         assert [each for number, each in enumerate(amounts, 1) if each > 3 * 2**number] == [], amounts
@@ -113,7 +113,6 @@ class TestRetries:
     def test_the_time_between_two_tries_is_never_above_the_maximum_that_is_set(
         self, result_backend: ResultBackend
     ) -> None:
-        """userguide/configuration, result_backend_max_sleep_between_retries_ms: "the maximum sleep time between two
-        backend operation retries"."""
+        """userguide/configuration, result_backend_max_sleep_between_retries_ms: "the maximum sleep time"."""
         amounts = slept(result_backend, **retried(3, base=60_000, most=1))
         assert (len(amounts), [each for each in amounts if each > 1]) == (3, []), amounts

@@ -48,6 +48,7 @@ def close(backend: Any) -> None:
         held = vars(backend).get(name)
         if hasattr(held, "close"):
             held.close()
-        pool = getattr(held, "__dict__", {}).get("connection_pool")  # a Redis client closes no pool that it was given
+        # a Redis client closes no pool that it was given
+        pool = getattr(held, "__dict__", {}).get("connection_pool")
         if pool is not None:
             pool.disconnect()
