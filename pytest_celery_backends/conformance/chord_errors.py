@@ -11,7 +11,7 @@ from celery.result import AsyncResult
 from .. import ResultBackend, ResultWorker, check, except_on
 from .families import UNTRACED
 from .limits import LIMIT, until
-from .stored import last_state_of, until_stored
+from .stored import comes_to, last_state_of, until_stored
 from .tasks import CheckTasks
 
 
@@ -62,16 +62,20 @@ class TestChordErrors:
         assert ran == []
 
     @check("chords")
-    def test_who_waits_for_the_body_is_told(self, check_tasks: CheckTasks) -> None:
+    def test_who_waits_for_the_body_is_told(
+        self, check_tasks: CheckTasks, result_backend: ResultBackend
+    ) -> None:
         """userguide/canvas, Error handling: ``c.get()`` raises."""
+        body = failing(check_tasks)
         with pytest.raises(Exception, match="boom"):
-            failing(check_tasks).get(timeout=LIMIT)
+            body.get(timeout=LIMIT)
+        until_stored(result_backend, body, states.FAILURE)
 
     @check("chords")
     def test_the_other_tasks_of_the_header_keep_their_results(
         self, check_tasks: CheckTasks, result_worker: ResultWorker, result_backend: ResultBackend
     ) -> None:
-        """userguide/canvas, Error handling: "the rest of the header tasks will still execute"."""
+        """userguide/canvas, Error handling: "the rest of the tasks will still execute"."""
         body = failing(check_tasks)
         result_worker.drain()
         kept = [last_state_of(result_backend, each) for each in body.parent]
@@ -79,7 +83,7 @@ class TestChordErrors:
 
     @check("chords")
     def test_the_errback_of_the_body_is_called(
-        self, check_tasks: CheckTasks, result_worker: ResultWorker
+        self, check_tasks: CheckTasks, result_worker: ResultWorker, result_backend: ResultBackend
     ) -> None:
         """userguide/canvas, Error handling: ``add.s().on_error(...)`` on the body."""
         told: list[Any] = []
@@ -88,12 +92,13 @@ class TestChordErrors:
         def tell(request: Any, error: Any, traceback: Any) -> None:
             told.append(error)
 
-        chord(
+        body = chord(
             [check_tasks.echo.s(1), check_tasks.refuse.s("boom")], check_tasks.echo.s().on_error(tell.s())
         )()
         until(lambda: bool(told), "call of the errback")
         result_worker.drain()
         assert ["boom" in str(error) for error in told] == [True]
+        assert last_state_of(result_backend, body) == states.FAILURE
 
     @except_on("django-db", verdict=UNTRACED)
     @check("chords")
@@ -107,9 +112,11 @@ class TestChordErrors:
         assert error.args == ("of the body",)
 
     @check("chords")
-    def test_a_chord_that_failed_does_not_stop_the_next(self, check_tasks: CheckTasks) -> None:
+    def test_a_chord_that_failed_does_not_stop_the_next(
+        self, check_tasks: CheckTasks, result_backend: ResultBackend
+    ) -> None:
         """userguide/canvas, Chords: each header has its own body."""
         with pytest.raises(Exception, match="boom"):
             failing(check_tasks).get(timeout=LIMIT)
         body = chord([check_tasks.echo.s(1), check_tasks.echo.s(2)], check_tasks.total.s())()
-        assert body.get(timeout=LIMIT) == 3
+        comes_to(result_backend, body, 3)

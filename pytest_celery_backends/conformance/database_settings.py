@@ -15,15 +15,9 @@ from .. import ResultBackend, check
 from .concerned import DATABASE, only_on, only_since, unsupported
 from .limits import LIMIT
 from .second_app import second_app
-from .stored import last_state_of, records_of
+from .stored import last_state_of, records_of, stored_by
 
 OWN_TABLES = {"task": "conformance_tasks", "group": "conformance_groups"}
-
-
-def stored_by(app: Celery) -> str:
-    """The id of a result that an app has stored."""
-    app.backend.store_result("conformance-stored", "stored", states.SUCCESS)
-    return "conformance-stored"
 
 
 def schema_of(result_backend: ResultBackend) -> str:
@@ -55,7 +49,7 @@ class TestDatabaseSettings:
 
     @check("core")
     def test_database_url_leads_to_the_database(self, result_backend: ResultBackend) -> None:
-        """userguide/configuration, database_url: "result_backend = 'database'" and the URL in a setting of its own."""
+        """celery/backends/database: "Do you have the database_url setting set to a real value?" of a URL without."""
         name, _, url = result_backend.url.partition("+")
         with second_app(result_backend, result_backend=name, database_url=url) as app:
             assert last_state_of(result_backend, stored_by(app)) == states.SUCCESS
@@ -75,8 +69,8 @@ class TestDatabaseSettings:
     def test_options_of_a_pool_do_no_harm_to_a_client_that_has_none(
         self, result_backend: ResultBackend
     ) -> None:
-        """userguide/configuration, database_engine_options: "pool_size" is for worker processes; a process that never
-        forked keeps no connection."""
+        """celery/backends/database/session.py: ``pool_size`` and the like are for processes that were forked; others
+        keep no connection."""
         with second_app(result_backend, database_engine_options={"pool_size": 2}) as app:
             task_id = stored_by(app)
             with result_backend.commands() as commands:
@@ -86,8 +80,7 @@ class TestDatabaseSettings:
 
     @check("core")
     def test_database_engine_callback_is_given_the_engine(self, result_backend: ResultBackend) -> None:
-        """userguide/configuration, database_engine_callback: "A callable ... that is called with each SQLAlchemy
-        engine"."""
+        """userguide/configuration, database_engine_callback: what is called with the engine that was made."""
         only_since(5, 7)
         given: list[Any] = []
         with second_app(result_backend, database_engine_callback=given.append) as app:
@@ -128,8 +121,8 @@ class TestDatabaseSettings:
     def test_database_table_names_are_the_tables_that_results_are_in(
         self, check_saved: GroupResult, result_backend: ResultBackend
     ) -> None:
-        """userguide/configuration, database_table_names: "SQLAlchemy ... this can be customized with the
-        database_table_names setting"."""
+        """userguide/configuration, database_table_names: "This setting allows you to customize the table
+        names"."""
         tables = {
             each.kind: [name for name in OWN_TABLES.values() if name in each.key]
             for each in result_backend.stored()
@@ -141,8 +134,8 @@ class TestDatabaseSettings:
     def test_database_table_schemas_are_the_schemas_of_the_tables(
         self, result_backend: ResultBackend
     ) -> None:
-        """userguide/configuration, database_table_schemas: "When SQLAlchemy is configured as the result backend ...
-        this can be customized" (schemas)."""
+        """userguide/configuration, database_table_schemas: "This setting allows you to customize the schema of
+        the tables"."""
         schema = schema_of(result_backend)
         with (
             in_schema(schema) as schemas,

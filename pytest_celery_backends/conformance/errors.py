@@ -25,7 +25,7 @@ class TestErrors:
     def test_get_raises_what_the_task_raised(
         self, check_failed: AsyncResult, result_backend: ResultBackend
     ) -> None:
-        """celery.result.AsyncResult.get: "the exception will be re-raised in the process that called get()"."""
+        """celery.result.AsyncResult.get: "that exception will be re-raised in the caller process"."""
         assert last_state_of(result_backend, check_failed) == states.FAILURE
         with pytest.raises(ValueError, match="^boom$"):
             check_failed.get(timeout=LIMIT)

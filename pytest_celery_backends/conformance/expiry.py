@@ -154,6 +154,8 @@ class TestExpiry:
         if is_one(result_app, DATABASE):
             only_since(5, 6)  # before, a group in a database is as old as the import of Celery (celery#10108)
         if result_backend.supports("expiry"):
-            result_backend.assert_expires(check_saved, after=HOUR)
+            for each in (check_saved, *check_saved.results):
+                result_backend.assert_expires(each, after=HOUR)
         else:
-            result_backend.assert_never_expires(check_saved)
+            for each in (check_saved, *check_saved.results):
+                result_backend.assert_never_expires(each)

@@ -6,8 +6,8 @@ import pytest
 from celery import Celery, group
 from celery.result import AsyncResult, GroupResult
 
-from .. import ResultBackend, ResultWorker
-from .limits import LIMIT, until
+from .. import ResultWorker
+from .limits import LIMIT
 from .tasks import CheckTasks
 
 
@@ -18,14 +18,10 @@ def check_tasks(result_worker: ResultWorker) -> CheckTasks:
 
 
 @pytest.fixture
-def check_waiting(check_tasks: CheckTasks, result_backend: ResultBackend) -> AsyncResult:
+def check_waiting(check_tasks: CheckTasks, result_worker: ResultWorker) -> AsyncResult:
     """A result whose task the worker has, and does not run during the check."""
     result = check_tasks.add.apply_async((1, 1), countdown=300)
-
-    def is_received() -> bool:
-        return any(one.kind == "received" for one in result_backend.timeline(result).events)
-
-    until(is_received, "task received")
+    result_worker.wait_until_received(result, timeout=LIMIT)
     return result
 
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from celery import Celery, group
+from celery import Celery, group, states
 from celery.exceptions import TimeoutError as GaveUp
 from celery.result import AsyncResult, GroupResult, ResultSet
 
 from .. import ResultBackend, ResultWorker, check, except_on, no
-from .limits import LIMIT, SHORT, until
-from .stored import records_of
+from .limits import LIMIT, LONG, SHORT, until
+from .stored import comes_to, kept_states, records_of, states_of
 from .tasks import CheckTasks
-
-#: Seconds for a hundred tasks, on a machine that has other things to do.
-LONG = 30.0
 
 #: celery/backends/rpc.py: a set of results consumes the queue, from which a state is read one by one.
 CONSUMED = no("once a set waits for its results, RabbitMQ sends them to that, and nothing else reads them")
@@ -24,12 +21,12 @@ class TestGroups:
 
     @check("core")
     def test_values_come_in_the_order_of_the_tasks_and_not_of_their_ends(
-        self, check_tasks: CheckTasks
+        self, check_tasks: CheckTasks, result_backend: ResultBackend
     ) -> None:
         """celery.result.ResultSet.join: "Gather the results of all tasks as a list in order"."""
         late = check_tasks.echo.s("first").set(countdown=0.1)
         result = group(late, check_tasks.echo.s("second"), check_tasks.echo.s("third"))()
-        assert result.get(timeout=LIMIT) == ["first", "second", "third"]
+        comes_to(result_backend, result, ["first", "second", "third"])
 
     @check("core")
     def test_it_is_complete_in_the_store(
@@ -42,19 +39,25 @@ class TestGroups:
 
     @check("core")
     def test_a_hundred_tasks_lose_no_result(
-        self, check_tasks: CheckTasks, result_worker: ResultWorker
+        self, check_tasks: CheckTasks, result_worker: ResultWorker, result_backend: ResultBackend
     ) -> None:
         """celery.result.ResultSet.get: all results, however many."""
         result = group(check_tasks.double.s(number) for number in range(100))()
         result_worker.drain(timeout=LONG)
-        assert result.get(timeout=LIMIT) == [2 * number for number in range(100)]
+        comes_to(result_backend, result, [2 * number for number in range(100)])
 
     @except_on("rpc", verdict=CONSUMED)
     @check("core")
     def test_it_is_not_ready_while_one_task_waits(
-        self, check_done: AsyncResult, check_waiting: AsyncResult, result_app: Celery
+        self,
+        check_done: AsyncResult,
+        check_waiting: AsyncResult,
+        result_backend: ResultBackend,
+        result_app: Celery,
     ) -> None:
-        """celery.result.ResultSet.ready: "Return True if all of the tasks have been executed"."""
+        """celery.result.ResultSet.ready: "Did all of the tasks complete? (either by success of failure)"."""
+        assert states_of(result_backend, check_done) == [states.SUCCESS]
+        assert states_of(result_backend, check_waiting) == []
         result = ResultSet([check_done, check_waiting], app=result_app)
         until(lambda: result.completed_count() == 1, "first of two results")
         assert (result.ready(), result.waiting(), result.successful()) == (False, True, False)
@@ -62,52 +65,73 @@ class TestGroups:
     @except_on("rpc", verdict=CONSUMED)
     @check("core")
     def test_only_what_succeeded_counts_as_completed(
-        self, check_done: AsyncResult, check_failed: AsyncResult, result_app: Celery
+        self,
+        check_done: AsyncResult,
+        check_failed: AsyncResult,
+        result_backend: ResultBackend,
+        result_app: Celery,
     ) -> None:
         """celery.result.ResultSet.completed_count: "Task completion count"."""
+        assert states_of(result_backend, check_done) == [states.SUCCESS]
+        assert states_of(result_backend, check_failed) == [states.FAILURE]
         result = ResultSet([check_done, check_failed], app=result_app)
         assert result.completed_count() == 1
         assert (result.ready(), result.failed(), result.successful()) == (True, True, False)
 
     @check("core")
-    def test_what_one_task_raised_is_raised(self, check_tasks: CheckTasks) -> None:
+    def test_what_one_task_raised_is_raised(
+        self, check_tasks: CheckTasks, result_backend: ResultBackend
+    ) -> None:
         """celery.result.ResultSet.get, propagate: "If any of the tasks raises an exception, the exception will
         be re-raised"."""
         result = group(check_tasks.echo.s(1), check_tasks.refuse.s("boom"))()
         with pytest.raises(ValueError, match="^boom$"):
             result.get(timeout=LIMIT)
+        assert kept_states(result_backend, result.results[1:]) == [states.FAILURE]
 
     @check("core")
     def test_what_one_task_raised_stands_in_its_place_where_it_may_not_be_raised(
-        self, check_tasks: CheckTasks
+        self, check_tasks: CheckTasks, result_backend: ResultBackend
     ) -> None:
         """celery.result.ResultSet.join, propagate=False."""
         result = group(check_tasks.echo.s(1), check_tasks.refuse.s("boom"), check_tasks.echo.s(3))()
         first, error, last = result.get(timeout=LIMIT, propagate=False)
         assert (first, type(error), error.args, last) == (1, ValueError, ("boom",), 3)
+        kept = kept_states(result_backend, result.results)
+        assert kept == [states.SUCCESS, states.FAILURE, states.SUCCESS]
 
     @check("core")
     def test_waiting_for_all_gives_up_after_its_timeout(
-        self, check_done: AsyncResult, check_waiting: AsyncResult, result_app: Celery
+        self,
+        check_done: AsyncResult,
+        check_waiting: AsyncResult,
+        result_backend: ResultBackend,
+        result_app: Celery,
     ) -> None:
         """celery.result.ResultSet.join: "TimeoutError: if timeout is not None and the operation takes longer than
         timeout seconds"."""
+        assert states_of(result_backend, check_done) == [states.SUCCESS]
+        assert states_of(result_backend, check_waiting) == []
         with pytest.raises(GaveUp):
             ResultSet([check_done, check_waiting], app=result_app).get(timeout=SHORT)
         assert check_done.get(timeout=LIMIT) == 4
 
     @check("core")
-    def test_a_group_within_a_group_gives_one_list(self, check_tasks: CheckTasks) -> None:
+    def test_a_group_within_a_group_gives_one_list(
+        self, check_tasks: CheckTasks, result_backend: ResultBackend
+    ) -> None:
         """userguide/canvas, Groups: groups may be members of groups; their tasks run in parallel all the same."""
         echo = check_tasks.echo
         result = group(echo.s(1), group(echo.s(2), echo.s(3)), echo.s(4))()
-        assert result.get(timeout=LIMIT) == [1, 2, 3, 4]
+        comes_to(result_backend, result, [1, 2, 3, 4])
 
     @check("core")
-    def test_what_a_task_returned_goes_to_each_task_of_a_group(self, check_tasks: CheckTasks) -> None:
+    def test_what_a_task_returned_goes_to_each_task_of_a_group(
+        self, check_tasks: CheckTasks, result_backend: ResultBackend
+    ) -> None:
         """userguide/canvas, Groups: "chain ... | group": each task of the group is given the result before it."""
         result = (check_tasks.add.s(1, 1) | group(check_tasks.add.s(10), check_tasks.add.s(20)))()
-        assert result.get(timeout=LIMIT) == [12, 22]
+        comes_to(result_backend, result, [12, 22])
 
     @check("batch")
     def test_results_that_are_there_are_read_at_once(

@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 #: Seconds for what takes milliseconds, on a machine that has other things to do.
 LIMIT = 10.0
+#: Seconds for a hundred tasks, for much text or for fifty clients, on such a machine.
+LONG = 30.0
 #: Seconds for the answer of a store where all tasks have ended.
-ANSWER = 2.0
+ANSWER = 5.0
 #: Seconds for an answer that is already there, and for being sure that none comes.
 SHORT = 0.2
 

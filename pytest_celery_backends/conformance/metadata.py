@@ -153,15 +153,6 @@ class TestMetadata:
         assert (check_failed.name, list(check_failed.args)) == ("conformance.refuse", ["boom"])
         assert isinstance(check_failed.result, ValueError)
 
-    @check("core")
-    def test_plain_results_keep_the_arguments_to_themselves(
-        self, check_done: AsyncResult, result_backend: ResultBackend
-    ) -> None:
-        """userguide/configuration, result_extended: "Default: False"."""
-        assert last_state_of(result_backend, check_done) == states.SUCCESS
-        assert check_done.get(timeout=LIMIT) == 4
-        assert (check_done.args, check_done.kwargs, check_done.worker) == (None, None, None)
-
     @except_on(*RPC, verdict=TO_THE_WORKER)
     @except_on(*DATABASES, verdict=NO_CHILDREN, until=(5, 7))
     @check("core")

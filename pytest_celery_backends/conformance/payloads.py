@@ -137,11 +137,12 @@ class TestPayloads:
         comes_back(result_backend, check_tasks, (1, (2, 3)), expected=[1, [2, 3]])
 
     @check("large_results")
-    def test_a_hundred_thousand_characters_come_back(
+    def test_a_hundred_thousand_bytes_of_text_come_back(
         self, result_backend: ResultBackend, check_tasks: CheckTasks
     ) -> None:
         """userguide/tasks, Data locality: large results are no good idea, and may not be cut off."""
-        comes_back(result_backend, check_tasks, "0123456789" * 10_000)
+        for text in ("0123456789" * 10_000, "\u00fc" * 50_000, "\U0001f600" * 25_000):
+            comes_back(result_backend, check_tasks, text)
 
     @check("large_results")
     def test_thirty_thousand_numbers_come_back(

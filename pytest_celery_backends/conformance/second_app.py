@@ -50,3 +50,7 @@ def close(backend: Any) -> None:
         release = getattr(held, "close", None) or getattr(held, "disconnect_all", None)
         if release:
             release()
+        # a Redis client closes no pool that it was given
+        pool = getattr(held, "__dict__", {}).get("connection_pool")
+        if pool is not None:
+            pool.disconnect()

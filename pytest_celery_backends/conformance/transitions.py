@@ -11,7 +11,7 @@ from celery.result import AsyncResult
 
 from .. import ResultBackend, ResultWorker, check, except_on, not_yet
 from .families import FIRST_STATE, RPC
-from .limits import LIMIT, until
+from .limits import LIMIT
 from .stored import last_state_of, records_of
 from .tasks import CheckTasks
 
@@ -125,14 +125,11 @@ class TestTransitions:
     )
     @check("core")
     def test_a_task_that_is_revoked_before_its_turn_never_runs(
-        self, result_backend: ResultBackend, check_tasks: CheckTasks
+        self, result_backend: ResultBackend, check_tasks: CheckTasks, result_worker: ResultWorker
     ) -> None:
         """userguide/workers, Revoking tasks: "All worker nodes keeps a memory of revoked task ids"."""
-        result = check_tasks.add.apply_async((1, 1), countdown=1)
-        until(
-            lambda: any(one.kind == "received" for one in result_backend.timeline(result).events),
-            "task received",
-        )
+        result = check_tasks.add.apply_async((1, 1), countdown=3)
+        result_worker.wait_until_received(result, timeout=LIMIT)
         result.revoke()
         result_backend.assert_revoked(result, timeout=LIMIT)
         with pytest.raises(TaskRevokedError):

@@ -27,7 +27,7 @@ for _file in sorted(Path(__file__).parent.glob("broken_*.py")):
     "TestMetadata::test_a_result_knows_its_id",
     "TestMetadata::test_each_step_of_a_chain_keeps_its_value",
     "TestOverwriting::test_reading_twice_gives_the_same",
-    "TestWaits::test_get_gives_at_once_what_is_there",
+    "TestWaits::test_get_gives_what_is_there",
     "TestWaits::test_get_calls_back_with_id_and_value",
     "TestWaits::test_many_results_are_waited_for_in_any_order",
     "TestWaits::test_many_threads_wait_for_one_result",

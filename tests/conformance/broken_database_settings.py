@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from breaking import breaks
+from breaking import breaks, mends
 from celery.backends.database import DatabaseBackend
 from celery.backends.mongodb import MongoBackend
 from pymongo import uri_parser
@@ -87,12 +87,31 @@ class MakesTablesAtOnce(DatabaseBackend):
         self._create_tables()
 
 
+@mends("mongodb")
+class TakesItsPoolSize(MongoBackend):
+    """Passes the size of its pool on by the name that pymongo has for it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "max_pool_size" in self.options:
+            self.options["maxPoolSize"] = self.options.pop("max_pool_size")
+
+
+@breaks("mongodb-takes-its-pool-size", "TestMongodbSettings::test_max_pool_size_goes_to_the_client")
+class DropsItsPoolSize(MongoBackend):
+    """Takes no notice of ``max_pool_size``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.options.pop("max_pool_size", None)
+
+
 @breaks(
     "mongodb",
     "TestMongodbSettings::test_taskmeta_collection_is_where_results_are",
     "TestMongodbSettings::test_groupmeta_collection_is_where_groups_are",
     "TestMongodbSettings::test_database_in_the_settings_wins_over_the_url",
-    "TestMongodbSettings::test_max_pool_size_goes_to_the_client",
+    "TestMongodbSettings::test_options_go_to_the_client",
     "TestMongodbSettings::test_host_in_the_settings_wins_over_the_url",
 )
 class GoesByItsUrl(MongoBackend):

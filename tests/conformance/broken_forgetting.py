@@ -102,9 +102,6 @@ class LowersIds(CacheBackend):
 
 @breaks(
     "memory",
-    "TestIdentifiers::test_a_hundred_thousand_bytes_of_text_come_back_whole",
-    "TestIdentifiers::test_a_list_of_ten_thousand_numbers_comes_back_whole",
-    "TestIdentifiers::test_the_text_of_an_exception_may_be_long",
     "TestIdentifiers::test_arguments_of_ten_thousand_bytes_are_stored_with_the_result",
 )
 class CutsAtFiveThousand(CacheBackend):

@@ -52,14 +52,6 @@ class NeverExtends(CacheBackend):
         return {key: value for key, value in meta.items() if key not in EXTENDED}
 
 
-@breaks("memory", "TestMetadata::test_plain_results_keep_the_arguments_to_themselves")
-class AlwaysExtends(CacheBackend):
-    """Stores the arguments whether somebody asked for them or not."""
-
-    def _get_result_meta(self, *args: Any, **kwargs: Any) -> Any:
-        return {**super()._get_result_meta(*args, **kwargs), "args": [2, 2], "worker": "somebody"}
-
-
 @breaks(
     "memory",
     "TestMetadata::test_a_result_knows_the_group_that_its_task_sent",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from breaking import breaks
+from breaking import breaks, mends
 from celery.backends.redis import RedisBackend
 
 
@@ -80,3 +80,24 @@ class KeepsNoSocketAlive(RedisBackend):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.connparams["socket_keepalive"] = False
+
+
+@mends("redis")
+class LetsSocketsSleep(RedisBackend):
+    """Keeps a connection alive where that is asked, whatever redis-py does by itself."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.connparams["socket_keepalive"] = bool(self.app.conf.redis_socket_keepalive)
+
+
+@breaks(
+    "redis-lets-sockets-sleep",
+    "TestRedisSettings::test_without_redis_socket_keepalive_it_is_not_set_on_the_socket",
+)
+class KeepsEachSocketAlive(RedisBackend):
+    """Keeps its connections alive, whatever the settings say."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.connparams["socket_keepalive"] = True

@@ -58,6 +58,15 @@ class AlwaysTellsTheName(CacheBackend):
         return {**super()._get_result_meta(*args, **kwargs), "name": "told"}
 
 
+@breaks("memory", "TestResultSettings::test_without_result_extended_no_argument_is_stored")
+class KeepsRequests(CacheBackend):
+    """Stores the arguments of each task, where no reader looks for them."""
+
+    def _get_result_meta(self, result: Any, state: str, traceback: Any, request: Any, **kwargs: Any) -> Any:
+        meta = super()._get_result_meta(result, state, traceback, request, **kwargs)
+        return {**meta, "kept": getattr(request, "kwargs", None)}
+
+
 class Forgetful(dict[Any, Any]):
     """A cache that keeps nothing."""
 

@@ -22,6 +22,13 @@ pytestmark = pytest.mark.skipif(
 
 HERE: Final = Path(__file__).parent
 SUPPORT: Final = HERE.parent / "support"
+#: MongoDB comes in no wheel that anybody has to have.
+MONGODB: Final = (
+    "mongodb",
+    "mongodb-goes-by-its-url",
+    "mongodb-takes-its-pool-size",
+    "mongodb-takes-its-pool-size-drops-its-pool-size",
+)
 #: Seconds for all of them on a machine that does much else; what never comes is waited for again and again.
 LIMIT: Final = 900
 
@@ -59,9 +66,9 @@ def killing(tmp_path_factory: pytest.TempPathFactory) -> Killing:
         "COLUMNS": "200",
     }
     kit = ["--pyargs", "pytest_celery_backends.conformance", "-p", "killing", "-p", "no:cacheprovider", "-q"]
-    # MongoDB comes in no wheel that anybody has to have
-    providers = ("embedded", "mongodb=auto", "mongodb-goes-by-its-url=auto")
-    options = [f"--celery-backends-provider={each}" for each in providers]
+    options = [
+        f"--celery-backends-provider={each}" for each in ("embedded", *(f"{on}=auto" for on in MONGODB))
+    ]
     options += [f"--celery-backends-report={report}", "--tb=short"]
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", *kit, *options, "-n", "2"],

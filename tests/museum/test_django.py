@@ -59,7 +59,7 @@ def test_django_celery_results_88_a_revoked_task_runs(
     def note() -> None:
         ran.append(1)
 
-    result = note.apply_async(countdown=0.5)
+    result = note.apply_async(countdown=3)
     result_worker.wait_until_received(result)
     result.revoke()
     result_backend.assert_revoked(result)

@@ -1,0 +1,21 @@
+"""What another app of the kit leaves open."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_celery_backends import ResultBackend
+from pytest_celery_backends.conformance.redis_settings import connection_of
+from pytest_celery_backends.conformance.second_app import second_app
+
+
+@pytest.mark.backends("redis")
+def test_a_second_app_closes_the_connections_of_its_pool(result_backend: ResultBackend) -> None:
+    with second_app(result_backend) as app:
+        held = connection_of(app)
+        app.backend.get_state("unknown")
+        pool = app.backend.client.connection_pool
+        (idle,) = pool._available_connections
+        sockets = [held._sock, idle._sock]
+        assert [each.fileno() > 0 for each in sockets] == [True, True]
+    assert [each.fileno() for each in sockets] == [-1, -1]
