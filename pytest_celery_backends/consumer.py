@@ -11,6 +11,7 @@ from celery import bootsteps
 from celery.app.trace import build_tracer
 from celery.exceptions import WorkerShutdown
 from celery.utils import timer2
+from celery.worker import state
 from celery.worker.consumer import Consumer
 
 #: How long a worker, and its timer, may take to stop, in seconds.
@@ -127,6 +128,24 @@ class InProcessConsumer(Consumer):  # type: ignore[misc]
         promise = super().call_soon(p, *args, **kwargs)
         self.wake()  # else it would be called when the next message comes
         return promise
+
+    def on_close(self) -> None:
+        """Let go of the messages of the connection that has ended, and of no other worker's.
+
+        Celery takes a worker for the only one of its process: it clears the requests of all, and from 5.7 on cancels
+        what waits for its time (celery/worker/consumer/consumer.py). Here another one, of the next test or of another
+        backend, may be at work while one that was given up ends.
+        """
+        for bucket in self.task_buckets.values():
+            if bucket:
+                bucket.clear_pending()
+        self.timer.clear()
+        kept: list[Any] = [state.reserved_requests, getattr(state, "scheduled_requests", set())]
+        for waiting in kept:
+            for request in tuple(waiting):
+                if request.hostname == self.hostname and request not in state.active_requests:
+                    waiting.discard(request)
+                    state.requests.pop(request.id, None)
 
     def wake(self) -> None:
         """Make the loop look around."""

@@ -19,6 +19,7 @@ from pytest_celery_backends import lease as lease_module
 from pytest_celery_backends.errors import Unavailable, WorkerFailed
 from pytest_celery_backends.leases import Leases, load_backend
 from pytest_celery_backends.options import resolve
+from pytest_celery_backends.polling import wait_until
 from pytest_celery_backends.registry import Registry
 from pytest_celery_backends.run import Run
 from pytest_celery_backends.selection import Choice
@@ -82,6 +83,18 @@ def test_leases_of_one_app_nest(app: Celery, leases: Leases) -> None:
             assert task.delay(1, 1).get(timeout=5) == 2
         assert task.delay(2, 2).get(timeout=5) == 4
         assert len(outer.probe.stored()) == 1
+
+
+def test_a_worker_that_ends_takes_nothing_from_another(app: Celery, leases: Leases) -> None:
+    task = app.task(add_up, name="add", shared=False)
+    with leases.taken(app, SPEC, SERVICE, {}) as outer:
+        with leases.taken(app, SPEC, SERVICE, {}) as inner:
+            pass
+        result = task.apply_async((1, 1), countdown=0.5)
+        timer = cast(Any, outer.worker).timer
+        assert wait_until(lambda: len(timer) == 1, 5)
+        cast(Any, inner.worker).shutdown()
+        assert result.get(timeout=5) == 2
 
 
 def add_up(x: int, y: int) -> int:
