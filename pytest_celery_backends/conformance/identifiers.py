@@ -122,16 +122,18 @@ class TestIdentifiers:
     @check("extended")
     @pytest.mark.celery(result_extended=True)
     def test_arguments_of_ten_thousand_bytes_are_stored_with_the_result(
-        self,
-        check_tasks: CheckTasks,
-        result_worker: ResultWorker,
-        result_backend: ResultBackend,
-        result_app: Celery,
+        self, result_worker: ResultWorker, result_backend: ResultBackend, result_app: Celery
     ) -> None:
         """userguide/configuration, result_extended: "name, args, kwargs, worker, retries, queue, delivery_info"."""
-        result: Any = check_tasks.echo.delay("x" * 10_000)
+
+        @result_worker.task(name="conformance.hide")
+        def hide(text: str) -> None: ...
+
+        result = hide.delay("x" * 10_000)
         result_worker.drain()
-        assert [each.size > 20_000 for each in records_of(result_backend, result)] == [True]
+        (found,) = records_of(result_backend, result)
+        # a database has them in a column beside the result, and Django compresses what it caches
+        assert max(found.size, len(found.raw)) > 10_000
         assert "x" * 10_000 in str(AsyncResult(result.id, app=result_app).args)
 
     @check("core")

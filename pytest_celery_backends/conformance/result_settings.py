@@ -8,7 +8,7 @@ import pytest
 from celery import Celery, states
 from celery.result import AsyncResult
 
-from .. import ResultBackend, ResultWorker, check, except_on
+from .. import ResultBackend, ResultWorker, check, except_on, no
 from .concerned import KEYS, REDIS, RPC, is_one, only_on, only_since
 from .limits import LIMIT
 from .metadata import NAMELESS
@@ -154,6 +154,7 @@ class TestResultSettings:
             message = connection.default_channel.basic_get(app.thread_oid)
             return int(message.properties["delivery_mode"])
 
+    @except_on("django-cache", verdict=no("Django's cache of files names each by a hash of its key"))
     @check("core")
     def test_global_keyprefix_is_before_each_key(
         self, result_backend: ResultBackend, result_app: Celery
