@@ -11,8 +11,8 @@ from celery.result import AsyncResult
 
 from .. import ResultBackend, ResultWorker, check
 from .concerned import REDIS, only_on, only_since, unsupported
-from .limits import LIMIT, until
-from .stored import last_state_of
+from .limits import until
+from .stored import comes_to, last_state_of
 from .tasks import CheckTasks
 
 HOUR = 3600
@@ -24,7 +24,11 @@ class TestChordSettings:
     @check("chords")
     @pytest.mark.celery(result_backend_transport_options={"result_chord_ordered": False})
     def test_result_chord_ordered_may_be_turned_off(
-        self, check_tasks: CheckTasks, result_worker: ResultWorker, result_app: Celery
+        self,
+        check_tasks: CheckTasks,
+        result_worker: ResultWorker,
+        result_backend: ResultBackend,
+        result_app: Celery,
     ) -> None:
         """getting-started/backends-and-brokers/redis, Group result ordering: "The behaviour is controlled by the
         result_chord_ordered configuration option"; without it, values come in the order of their ends."""
@@ -38,17 +42,17 @@ class TestChordSettings:
 
         early = check_tasks.echo.s("second").set(task_id="conformance-early")
         body = chord([after.s("conformance-early"), early], check_tasks.echo.s())()
-        assert body.get(timeout=LIMIT) == ["second", "first"]
+        comes_to(result_backend, body, ["second", "first"])
 
     @check("chords")
     @pytest.mark.celery(result_chord_retry_interval=0.2)
     def test_result_chord_retry_interval_is_how_long_a_polled_chord_waits(
-        self, check_tasks: CheckTasks, result_worker: ResultWorker
+        self, check_tasks: CheckTasks, result_worker: ResultWorker, result_backend: ResultBackend
     ) -> None:
         """userguide/configuration, result_chord_retry_interval: "Default interval for retrying chord tasks"."""
         late = check_tasks.echo.s(1).set(countdown=0.3)
         body = chord([late, check_tasks.echo.s(2)], check_tasks.total.s())()
-        assert body.get(timeout=LIMIT) == 3
+        comes_to(result_backend, body, 3)
         if "celery.chord_unlock" not in result_worker.logs:
             unsupported("its chords are counted, and nobody asks again")
         assert "Retry in 0.2s" in result_worker.logs

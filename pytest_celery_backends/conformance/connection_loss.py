@@ -99,6 +99,7 @@ class TestConnectionLoss:
 
             until(has_ended, "end of the wait")
             assert told.result(timeout=LONG) == "told"
+        assert last_state_of(result_backend, "conformance-awaited") == states.SUCCESS
 
     @except_on("memcached", verdict=ONCE)
     @check("groups")
@@ -111,6 +112,8 @@ class TestConnectionLoss:
             GroupResult("conformance-group", members, app=app).save()
             relay.cut()
             assert GroupResult.restore("conformance-group", app=app).results == members
+        stored = [each.task_id for each in result_backend.stored() if each.kind == "group"]
+        assert stored == ["conformance-group"]
 
     @except_on("memcached", verdict=SILENT, until=(5, 7))
     @check("reread")
@@ -124,6 +127,7 @@ class TestConnectionLoss:
             assert is_of_outage(outcome, backend), not_of_outage(outcome)
             relay.resume()
             assert AsyncResult("conformance-before", app=app).get(timeout=LIMIT) == "kept"
+        assert last_state_of(result_backend, "conformance-before") == states.SUCCESS
 
     @check("reread")
     def test_a_result_is_stored_once_the_outage_is_over_where_it_is_always_retried(

@@ -17,6 +17,7 @@ from .concerned import DATABASE, is_one, only_since
 from .families import DATABASES, RPC
 from .limits import LIMIT
 from .second_app import second_app
+from .stored import last_state_of, records_of
 
 #: A module of the standard library that nothing imports of itself, and that prints when it is imported.
 UNUSED = "this"
@@ -28,6 +29,7 @@ def planted(result_backend: ResultBackend, error: dict[str, Any]) -> str:
     """The id of a failure that says what somebody wanted it to say."""
     with second_app(result_backend) as app:
         app.backend.store_result("planted", error, states.FAILURE)
+    assert last_state_of(result_backend, "planted") == states.FAILURE
     return "planted"
 
 
@@ -41,7 +43,7 @@ class TestContentSecurity:
     """userguide/security: https://docs.celeryq.dev/en/stable/userguide/security.html#serializers."""
 
     @pytest.fixture
-    def pickled(self, result_worker: ResultWorker) -> AsyncResult:
+    def pickled(self, result_worker: ResultWorker, result_backend: ResultBackend) -> AsyncResult:
         """The result of a task that returns what JSON would change."""
 
         @result_worker.task(name="conformance.pair")
@@ -50,6 +52,7 @@ class TestContentSecurity:
 
         result: AsyncResult = pair.delay()
         result_worker.drain()
+        assert len(records_of(result_backend, result)) == 1
         return result
 
     @except_on(*DATABASES, verdict=OF_BEFORE)

@@ -6,8 +6,7 @@ from celery import Celery, chain, group, states
 from celery.result import AsyncResult, GroupResult
 
 from .. import YES, ResultBackend, ResultWorker, check, except_on, no, not_yet
-from .limits import LIMIT
-from .stored import last_state_of, records_of
+from .stored import comes_to, last_state_of, records_of
 from .tasks import CheckTasks
 
 NOT_BEFORE = no("Celery's RPC backend does not implement forget() before 5.7")
@@ -33,11 +32,14 @@ class TestForgetting:
         assert records_of(result_backend, check_failed) == []
 
     @check("forget")
-    def test_a_forgotten_result_is_pending_again(self, check_done: AsyncResult, result_app: Celery) -> None:
+    def test_a_forgotten_result_is_pending_again(
+        self, check_done: AsyncResult, result_backend: ResultBackend, result_app: Celery
+    ) -> None:
         """userguide/tasks, PENDING: "Any task id that's not known is implied to be in the pending state"."""
         check_done.forget()
         again = AsyncResult(check_done.id, app=result_app)
         assert (again.state, again.result) == (states.PENDING, None)
+        assert records_of(result_backend, check_done) == []
 
     @check("forget")
     def test_other_results_stay(
@@ -110,7 +112,11 @@ class TestForgetting:
 
     @check("forget")
     def test_a_forgotten_id_may_be_used_anew(
-        self, check_tasks: CheckTasks, result_worker: ResultWorker, result_app: Celery
+        self,
+        check_tasks: CheckTasks,
+        result_worker: ResultWorker,
+        result_backend: ResultBackend,
+        result_app: Celery,
     ) -> None:
         """celery.result.AsyncResult.forget: nothing of the first result is in the way of a second."""
         first = check_tasks.echo.apply_async(("first",), task_id="used-twice")
@@ -118,7 +124,7 @@ class TestForgetting:
         first.forget()
         check_tasks.echo.apply_async(("second",), task_id="used-twice")
         result_worker.drain()
-        assert AsyncResult("used-twice", app=result_app).get(timeout=LIMIT) == "second"
+        comes_to(result_backend, AsyncResult("used-twice", app=result_app), "second")
 
     @check("groups")
     def test_a_deleted_group_is_gone_and_its_members_stay(

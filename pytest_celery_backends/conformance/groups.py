@@ -156,7 +156,11 @@ class TestGroups:
 
     @check("groups")
     def test_a_saved_group_comes_back_with_its_members_in_order(
-        self, check_tasks: CheckTasks, result_worker: ResultWorker, result_app: Celery
+        self,
+        check_tasks: CheckTasks,
+        result_worker: ResultWorker,
+        result_backend: ResultBackend,
+        result_app: Celery,
     ) -> None:
         """celery.result.GroupResult.restore: "Restore previously saved group result"."""
         result = group(check_tasks.double.s(number) for number in range(5))()
@@ -166,7 +170,7 @@ class TestGroups:
         del result  # before Celery 5.7 only the first result of an id is told in a client (celery#10956)
         again = GroupResult.restore(group_id, app=result_app)
         assert (again.id, [each.id for each in again]) == (group_id, ids)
-        assert again.get(timeout=LIMIT) == [0, 2, 4, 6, 8]
+        comes_to(result_backend, again, [0, 2, 4, 6, 8])
 
     @check("groups")
     def test_saving_a_group_stores_no_result_of_a_member(
@@ -178,8 +182,12 @@ class TestGroups:
         assert records_of(result_backend, check_waiting) == []
 
     @check("groups")
-    def test_a_group_that_was_never_saved_is_none(self, check_done: AsyncResult, result_app: Celery) -> None:
+    def test_a_group_that_was_never_saved_is_none(
+        self, check_done: AsyncResult, result_backend: ResultBackend, result_app: Celery
+    ) -> None:
         """celery.result.GroupResult.restore: there is nothing to restore."""
         GroupResult("conformance-saved", [check_done], app=result_app).save()
         found = [GroupResult.restore(f"conformance-{name}", app=result_app) for name in ("saved", "unsaved")]
         assert (found[0].results, found[1]) == ([check_done], None)
+        stored = [each.task_id for each in result_backend.stored() if each.kind == "group"]
+        assert stored == ["conformance-saved"]

@@ -15,6 +15,7 @@ from .concerned import DATABASE, REDIS, only_on, only_since, unsupported
 from .concurrency import at_once
 from .limits import LIMIT
 from .second_app import second_app
+from .stored import last_state_of
 from .tasks import CheckTasks
 
 #: celery/backends/consul.py; ``one_client=1`` in the URL of the backend is otherwise.
@@ -110,6 +111,7 @@ class TestPooling:
         for _ in range(10):
             assert result_app.backend.get_task_meta(check_done.id, cache=False)["result"] == 4
         assert engine.pool.checkedin() == 1
+        assert last_state_of(result_backend, check_done) == states.SUCCESS
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from .concerned import KEYS, REDIS, RPC, is_one, only_on, only_since
 from .limits import LIMIT
 from .metadata import NAMELESS
 from .second_app import second_app
-from .stored import records_of
+from .stored import last_state_of, records_of
 from .tasks import CheckTasks
 
 #: Long enough to be compressed, and to be seen by the size of what has it.
@@ -30,6 +30,7 @@ class TestResultSettings:
         self, check_done: AsyncResult, result_backend: ResultBackend
     ) -> None:
         """userguide/configuration, result_backend: "The backend used to store task results"."""
+        assert last_state_of(result_backend, check_done) == states.SUCCESS
         with second_app(result_backend) as app:
             assert AsyncResult(check_done.id, app=app).result == 4
 

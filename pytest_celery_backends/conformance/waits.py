@@ -18,7 +18,7 @@ from .concurrency import at_once
 from .families import POLLED, RPC
 from .limits import ANSWER, LIMIT, SHORT
 from .metadata import TO_THE_WORKER
-from .stored import last_state_of, records_of, until_stored
+from .stored import comes_to, kept_states, last_state_of, records_of, until_stored
 from .tasks import CheckTasks
 
 MANY = 8
@@ -35,8 +35,7 @@ class TestWaits:
         gate = Event()
         result = check_tasks.holding(gate)
         Timer(SHORT, gate.set).start()
-        assert result.get(timeout=LIMIT) == "held"
-        assert [each.state for each in result_backend.timeline(result)] == [states.SUCCESS]
+        comes_to(result_backend, result, "held")
 
     @check("core")
     def test_get_gives_what_is_there(self, check_done: AsyncResult, result_backend: ResultBackend) -> None:
@@ -72,8 +71,7 @@ class TestWaits:
                 result.get(timeout=SHORT)
         finally:
             gate.set()
-        assert result.get(timeout=LIMIT) == "held"
-        assert [each.state for each in result_backend.timeline(result)] == [states.SUCCESS]
+        comes_to(result_backend, result, "held")
 
     @check("core")
     def test_a_state_that_is_not_final_ends_no_wait(
@@ -148,16 +146,16 @@ class TestWaits:
     ) -> None:
         """userguide/application: an app is safe to use in threads."""
         double = check_tasks.double
-        ids: list[str] = []
+        results: list[AsyncResult] = []
 
         def send(number: int) -> Any:
             result = double.delay(number)
-            ids.append(result.id)
+            results.append(result)
             return result.get(timeout=LIMIT)
 
         calls: list[Callable[[], Any]] = [partial(send, number) for number in range(MANY)]
         assert at_once(calls) == [2 * number for number in range(MANY)]
-        assert all(states.SUCCESS in [one.state for one in result_backend.timeline(each)] for each in ids)
+        assert kept_states(result_backend, results) == [states.SUCCESS] * MANY
 
     @except_on(*RPC, verdict=no("a result comes to the thread that sent its task"))
     @check("core")
@@ -178,8 +176,7 @@ class TestWaits:
         with pytest.raises(GaveUp):
             check_waiting.get(timeout=SHORT)
         gate.set()
-        assert result.get(timeout=LIMIT) == "held"
-        assert [each.state for each in result_backend.timeline(result)] == [states.SUCCESS]
+        comes_to(result_backend, result, "held")
 
     @check("core")
     def test_get_is_refused_within_a_task(
