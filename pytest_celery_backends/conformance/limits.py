@@ -17,7 +17,8 @@ SHORT = 0.2
 
 def until(condition: Callable[[], bool], what: str) -> None:
     """Wait for a condition that nothing wakes us for; fails after ``LIMIT`` seconds, saying what never came."""
-    end = time.monotonic() + LIMIT
+    end, pause = time.monotonic() + LIMIT, 0.001
     while not condition():
         assert time.monotonic() < end, f"no {what} within {LIMIT:g} s"
-        time.sleep(0.001)
+        time.sleep(pause)  # ever longer: looking takes its time from who is waited for
+        pause = min(2 * pause, 0.05)
