@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from celery import Celery
@@ -15,7 +16,7 @@ from .. import ResultBackend
 def second_app(result_backend: ResultBackend, /, **settings: Any) -> Iterator[Celery]:
     """An app with the settings of the test and others on top; what it holds open is closed at the end.
 
-    Its backend is built at first use, by Celery alone.
+    Its backend is built at first use, by Celery.
     """
     app = Celery("conformance-second", set_as_current=False)
     app.conf.update({**result_backend.settings, **settings})
@@ -23,7 +24,7 @@ def second_app(result_backend: ResultBackend, /, **settings: Any) -> Iterator[Ce
     build = app._get_backend
 
     def build_and_note() -> Any:
-        built.append(build())
+        built.append(as_elsewhere(build()))
         return built[-1]
 
     app._get_backend = build_and_note
@@ -33,6 +34,20 @@ def second_app(result_backend: ResultBackend, /, **settings: Any) -> Iterator[Ce
         for backend in built:  # each thread has its own
             close(backend)
         app.close()
+
+
+def as_elsewhere(backend: Any) -> Any:
+    """A backend as another process has it, with tables of its own to make.
+
+    Before 5.5 all database backends of a process share a session manager, which makes tables once and never again, for
+    a second database neither (celery/backends/database, ``ResultSession``).
+    """
+    shared = getattr(type(backend), "ResultSession", None)
+    if shared is not None and not hasattr(backend, "session_manager"):
+        from celery.backends.database.session import SessionManager
+
+        backend.ResultSession = partial(shared, backend, session_manager=SessionManager())
+    return backend
 
 
 def close(backend: Any) -> None:
