@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import distributions
 from typing import Any, Final
 
@@ -25,24 +25,29 @@ BYTES: Final = 1000
 class Captured:
     """What an app is while a test has it: after the test it is wired to production again.
 
-    ``settings`` are those that are not Celery's defaults, passwords included; ``url`` is that of the result
-    backend, and ``about`` Celery's own report, without its settings.
+    ``conf`` has the settings without Celery's defaults; ``url`` is that of the result backend, and ``about``
+    Celery's own report, without its settings.
     """
 
-    settings: Mapping[str, Any] = field(repr=False)
+    conf: Any = field(repr=False)
     url: str = field(repr=False)
     about: str = ""
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings that are not Celery's defaults, passwords included; looked up for tests that fail only."""
+        table: Mapping[str, Any] = self.conf.table(with_defaults=True, censored=False)
+        return table
 
 
 def captured(lease: Lease, *, is_for_bundle: bool) -> Captured:
     """The app of a lease that a test has; Celery's report takes some milliseconds, and is for bundles only."""
     conf = lease.app.conf
-    settings = conf.table(with_defaults=False, censored=False)
     about = ""
     if is_for_bundle:
         # its settings show passwords that are deeper than it looks; ours are in a file of their own
         about = bugreport(lease.app).replace(conf.humanize(with_defaults=False, censored=True), "").strip()
-    return Captured(settings=settings, url=str(conf.result_backend or ""), about=about)
+    return Captured(conf=conf.without_defaults(), url=str(conf.result_backend or ""), about=about)
 
 
 def sections(lease: Lease, app: Captured, server_log: Callable[[], str]) -> dict[str, str]:

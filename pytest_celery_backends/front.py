@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -37,6 +37,28 @@ NEUTRAL: Final[Mapping[str, Any]] = MappingProxyType(
 BY_WORKERS: Final = "include"
 
 
+class Spellings:
+    """Every key under which some settings may be read or written, as a conf has it."""
+
+    def __init__(self, conf: Any, names: Iterable[str]) -> None:
+        self.of = {name: spellings_of(conf, name) for name in names}
+        self.name_of = {key: name for name, keys in self.of.items() for key in keys}
+        self.alone = {name: [name] for name in self.of}
+        self._other = [key for name, keys in self.of.items() for key in keys if key != name]
+        self._rules = (conf._keys, conf.prefix)
+
+    def fit(self, conf: Any) -> bool:
+        """Whether the conf has them still: it has others once its app read another configuration."""
+        return self._rules == (conf._keys, conf.prefix)
+
+    def behind(self, maps: Iterable[Any]) -> dict[str, list[str]]:
+        """Of each setting its name, and its other spellings that some map has."""
+        found = {key for each in maps for key in self._other if key in each}
+        if not found:
+            return self.alone
+        return {name: [name, *(key for key in self.of[name] if key in found)] for name in self.of}
+
+
 class Front(dict[str, Any]):
     """The first map of the settings: the overlay, and what the test writes.
 
@@ -45,18 +67,14 @@ class Front(dict[str, Any]):
     overlay stands here in every spelling that the maps behind have, and is written in all of them.
     """
 
-    def __init__(self, conf: Any, overlay: Mapping[str, Any]) -> None:
+    def __init__(self, conf: Any, overlay: Mapping[str, Any], spellings: Spellings) -> None:
         self.is_changed = False
         self._overlay = overlay
-        self._name_of: dict[str, str] = {}
-        self._spellings: dict[str, list[str]] = {}
-        for name in overlay:
-            spellings = spellings_of(conf, name)
-            self._name_of.update(dict.fromkeys(spellings, name))
-            behind = [key for key in spellings if key != name and any(key in each for each in conf.maps)]
-            self._spellings[name] = [name, *behind]
-        super().__init__()
-        self._fill()
+        self._name_of = spellings.name_of
+        self._spellings = spellings.behind(conf.maps)
+        super().__init__(overlay)
+        if self._spellings is not spellings.alone:
+            self._fill()
 
     def _fill(self) -> None:
         for name, value in self._overlay.items():

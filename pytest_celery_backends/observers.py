@@ -64,35 +64,44 @@ class Observers:
         self._patches = ClassPatches()
         self._within = _Within()
         self._reading_first: set[type] = set()
+        self._made: dict[tuple[str, Any], Callable[..., Any]] = {}
 
     def watch(self, backend: Any) -> None:
         """Observe all backends of this object's class that belong to the app."""
         owner = type(backend)
         if not self._patches.has(owner):
-            self._wrap(owner, "store_result", self._observe_store)
-            self._wrap(owner, "forget", self._observe_forget)
-            self._wrap(owner, "get_task_meta", self._observe_read)
+            self._observe(owner, "store_result", self._observe_store)
+            self._observe(owner, "forget", self._observe_forget)
+            self._observe(owner, "get_task_meta", self._observe_read)
             if _reads_first(owner):
                 self._reading_first.add(owner)
-                self._patches.replace(owner, "get", self._observed_raw_read(owner.get))
+                self._wrap(owner, "get", self._observed_raw_read)
             for name in GROUP_CALLS:
-                self._wrap(owner, name, functools.partial(self._observe_group, name))
+                self._observe(owner, name, functools.partial(self._observe_group, name))
             if hasattr(owner, "get_many"):
-                self._wrap(owner, "get_many", self._observe_reads)
+                self._observe(owner, "get_many", self._observe_reads)
         if not self._patches.has(AsyncResult):
-            for name, observed in (
-                ("_maybe_set_cache", self._observed_arrival),
-                ("_get_task_meta", self._observed_look),
-            ):
-                self._patches.replace(AsyncResult, name, observed(getattr(AsyncResult, name)))
-            self._wrap(AsyncResult, "get", self._observe_get, flag="client_gets")
+            self._wrap(AsyncResult, "_maybe_set_cache", self._observed_arrival)
+            self._wrap(AsyncResult, "_get_task_meta", self._observed_look)
+            self._observe(AsyncResult, "get", self._observe_get, flag="client_gets")
 
     def unwatch(self) -> None:
         """Put every class back exactly as it was."""
         self._patches.put_back()
 
-    def _wrap(self, owner: type, name: str, observe: Callable[..., Any], *, flag: str = "") -> None:
-        original, call = getattr(owner, name), flag or name
+    def _observe(self, owner: type, name: str, observe: Callable[..., Any], *, flag: str = "") -> None:
+        self._wrap(owner, name, functools.partial(self._observed, flag or name, observe))
+
+    def _wrap(self, owner: type, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        """Put what *make* makes of a method in its place; made once, for every test wraps again."""
+        original = getattr(owner, name)
+        if (name, original) not in self._made:
+            self._made[name, original] = make(original)
+        self._patches.replace(owner, name, self._made[name, original])
+
+    def _observed(
+        self, call: str, observe: Callable[..., Any], original: Callable[..., Any]
+    ) -> Callable[..., Any]:
         app, within = self._recorder.app, self._within
 
         @functools.wraps(original)
@@ -106,7 +115,7 @@ class Observers:
             finally:
                 calls.discard(call)
 
-        self._patches.replace(owner, name, observed)
+        return observed
 
     # -- stores
 

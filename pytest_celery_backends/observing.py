@@ -27,6 +27,7 @@ class Observing:
         self._backends = backends
         self._declared = declared
         self._signals = TaskSignals(recorder.app, recorder.note)
+        self._publishing = self._before_publish  # one object, which signals know it by
         self._undo = ExitStack()
 
     def begin(self) -> None:
@@ -35,8 +36,8 @@ class Observing:
             undo.callback(self._recorder.unwatch)
             for backend in self._backends():
                 self._recorder.watch(backend)
-            undo.callback(hear_no_more, signals.before_task_publish, self._before_publish)
-            hear(signals.before_task_publish, self._before_publish)
+            hear(signals.before_task_publish, self._publishing)
+            undo.callback(hear_no_more, signals.before_task_publish, self._publishing)
             self._signals.connect()
             undo.callback(self._signals.disconnect)
             # the sender remembers a signal's list of receivers, which Celery replaces when one of them is gone

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping, MutableMapping
 from operator import is_
-from typing import Any
+from typing import Any, Final
 
 #: What can be changed in place, and tuples, which may hold such.
-_LEADING = (dict, list, set, deque, tuple)
+_LEADING: Final = (dict, list, set, deque, tuple)
+#: Of most values their class says faster that there is nothing in them to change.
+PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
 class Originals:
@@ -37,13 +39,13 @@ class Originals:
     def watch_all(self, values: Iterable[object]) -> None:
         """Remember all containers among the values."""
         seen = self._seen
-        pending = [value for value in values if isinstance(value, _LEADING)]
+        pending = _leading(values)
         while pending:
             item = pending.pop()
             if id(item) not in seen:
                 seen[id(item)] = (item, _shallow(item))
-                within = item.values() if isinstance(item, dict) else item
-                pending += [each for each in within if isinstance(each, _LEADING)]
+                if item:  # most are empty
+                    pending += _leading(item.values() if isinstance(item, dict) else item)
 
     def put_back(self) -> bool:
         """Undo every change in place, and say whether there was one."""
@@ -51,6 +53,10 @@ class Originals:
         seen, self._seen = self._seen, {}
         changed = [container for container, before in list(seen.values()) if _reset(container, before)]
         return bool(changed)
+
+
+def _leading(values: Iterable[object]) -> list[Any]:
+    return [value for value in values if type(value) not in PLAIN and isinstance(value, _LEADING)]
 
 
 def put_back_attributes(attributes: MutableMapping[str, Any], before: MutableMapping[str, Any]) -> None:
@@ -75,7 +81,7 @@ def reset_dict(container: dict[Any, Any], before: dict[Any, Any]) -> bool:
 
 def is_same_dict(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> bool:
     """Whether two mappings have the same objects in the same order."""
-    return _is_same(one, other) and _is_same(one.values(), other.values())
+    return list(one) == list(other) and _is_same(one.values(), other.values())
 
 
 def _shallow(container: Any) -> Any:

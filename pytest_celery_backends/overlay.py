@@ -12,8 +12,8 @@ from kombu import pools
 from kombu.entity import Queue
 
 from .errors import BackendsError
-from .front import NEUTRAL, SERVERS, Front, name_of
-from .originals import Originals, is_same_dict, put_back_attributes
+from .front import NEUTRAL, SERVERS, Front, Spellings, name_of
+from .originals import PLAIN, Originals, is_same_dict, put_back_attributes
 
 #: Of what an app gives to its database's engine, all that is about the way to production's server: how to connect
 #: to it, who does, and over what. A test may set it again.
@@ -51,6 +51,7 @@ class Overlay:
         self._before: tuple[type[Any], dict[str, Any]] | None = None
         self._class = _rewired_class(type(conf), self)
         self._is_replaced = False
+        self._spellings: Spellings | None = None
 
     @property
     def is_stale(self) -> bool:
@@ -73,7 +74,9 @@ class Overlay:
     def lay_over(self) -> None:
         """Put the Front before the maps that the conf has now."""
         conf = self.conf
-        front = Front(conf, self.settings)
+        if self._spellings is None or not self._spellings.fit(conf):
+            self._spellings = Spellings(conf, self.settings)
+        front = Front(conf, self.settings, self._spellings)
         maps = [front, *conf.maps]
         for each in maps:
             if isinstance(each, dict):
@@ -157,7 +160,8 @@ def _rewired_class(conf_class: type[Any], overlay: Overlay) -> type[Any]:
 
     def read(conf: Any, key: str) -> Any:
         value = conf_class.__getitem__(conf, key)
-        overlay.watch(value)
+        if type(value) not in PLAIN:
+            overlay.watch(value)
         return value
 
     def swap_with(conf: Any, other: Settings) -> None:

@@ -22,7 +22,7 @@ def preserved_process_state(join_guard: object) -> Iterator[None]:
     (https://github.com/celery/celery/issues/4088).
     """
     flags = (_state._task_join_will_block, state.should_stop, state.should_terminate)
-    memory = {name: copy.copy(getattr(state, name)) for name in MEMORY if hasattr(state, name)}
+    memory = {name: _copied(getattr(state, name)) for name in MEMORY if hasattr(state, name)}
     counted = list(state.all_total_count)
     _state._set_task_join_will_block(join_guard)
     state.should_stop = state.should_terminate = None
@@ -36,6 +36,12 @@ def preserved_process_state(join_guard: object) -> Iterator[None]:
         state.all_total_count[:] = counted
 
 
+def _copied(container: Any) -> Any:
+    # mostly they are empty, and Celery's own are slow to copy
+    return copy.copy(container) if container else ()
+
+
 def _refill(container: Any, before: Any) -> None:
     container.clear()
-    container.update(before)
+    if before:
+        container.update(before)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Generator, Sequence
 from typing import Any
 
 import pytest
 
-from . import activation, outcomes
+from . import activation, outcomes, xdist
 from .checks import check_of
 from .masking import compared
 from .stash import RUN, is_ours
@@ -52,6 +53,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, Any, Any]:
         run = session.config.stash[RUN]
         starting.wait_showing(run.pool, session.config)
         starting.load(run, starting.needed(session))
+        if xdist.is_worker(session.config):
+            gc.freeze()  # what was imported is not looked through again: its processor has others waiting for it
     return (yield)
 
 

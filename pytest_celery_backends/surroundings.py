@@ -111,13 +111,9 @@ def current(app: Any) -> Iterator[None]:
 def contents(app: Any) -> Iterator[None]:
     """What the app's attributes hold: receivers of its signals, boot steps, pending work, its loader."""
     originals = Originals()
-    for value in app.__dict__.values():
-        if isinstance(value, Signal):
-            originals.watch(value.receivers)
-        elif value is not app._tasks:
-            originals.watch(value)
     loader = dict(app.loader.__dict__)
-    originals.watch_all(loader.values())
+    held = [value.receivers if isinstance(value, Signal) else value for value in app.__dict__.values()]
+    originals.watch_all(value for value in (*held, *loader.values()) if value is not app._tasks)
     app.loader.__dict__.pop("default_modules", None)
     try:
         yield

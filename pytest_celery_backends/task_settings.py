@@ -108,7 +108,7 @@ class Definitions:
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self._modules = frozenset(sys.modules)
+        self._modules = sys.modules.copy()  # faster than a set of their names
         self._active = list(_state._get_active_apps())
         self._registries = [(each, dict(each._tasks)) for each in {app, *self._active}]
         self._finalizers = frozenset(_state._on_app_finalizers)
@@ -154,7 +154,9 @@ def _own_classes(tasks: Iterable[Any]) -> list[type[Any]]:
 
 def _use_the_apps_backend(task: Any) -> None:
     """Undo ``@app.task(backend=...)``, and a class that says so, for the time."""
-    owner = next((each for each in type(task).__mro__ if "backend" in each.__dict__), Task)
+    for owner in type(task).__mro__:  # looked at as little as can be: a class may answer in its own way
+        if "backend" in owner.__dict__:
+            break
     if owner is not Task and issubclass(type(task), Task):
         type.__setattr__(type(task), "backend", Task.__dict__["backend"])
     if getattr(task, "_backend", None) is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from celery import signals, states
-from celery.utils.dispatch import Signal
+from celery.utils.dispatch.signal import NONE_ID, Signal
 
 from .timeline import EAGER, EventKind
 
@@ -18,9 +18,12 @@ def hear(signal: Signal, receiver: Callable[..., None]) -> None:
     """Listen to a signal.
 
     Where nobody else does, it is told so at once: else a signal takes a lock and goes through its receivers each time,
-    which is most of what it costs. Celery looks a signal's receivers up by ``_live_receivers``.
+    which is most of what it costs. Celery looks a signal's receivers up by ``_live_receivers``; ``connect()`` would
+    take its time to see whether this one takes keywords, and is another one.
     """
-    signal.connect(receiver, weak=False)
+    with signal.lock:
+        signal.receivers.append(((receiver, NONE_ID), receiver))  # whoever the sender
+        signal.sender_receivers_cache.clear()
     alone, ask = [receiver], type(signal)._live_receivers
 
     def live_receivers(sender: Any) -> Any:
@@ -33,7 +36,9 @@ def hear(signal: Signal, receiver: Callable[..., None]) -> None:
 def hear_no_more(signal: Signal, receiver: Callable[..., None]) -> None:
     """Listen to a signal no more."""
     signal.__dict__.pop("_live_receivers", None)
-    signal.disconnect(receiver)
+    with signal.lock:
+        signal.receivers[:] = [each for each in signal.receivers if each[1] is not receiver]
+        signal.sender_receivers_cache.clear()
 
 
 #: Takes the kind of an event, the task's id, its state and what else is to be said.

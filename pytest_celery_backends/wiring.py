@@ -106,8 +106,8 @@ class Wiring:
             self.close()
             self._overlay = None
         self.app.finalize()
-        self.app.conf.finalize()
         if self._overlay is None:
+            self.app.conf.finalize()
             self._overlay = Overlay(self.app.conf, self.settings)
         with ExitStack() as undo:
             self._swap(undo, self._overlay)
