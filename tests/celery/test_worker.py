@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from celery import _state, chain, chord, group, signals
 from celery.exceptions import Ignore, NotRegistered, Reject, TaskRevokedError, WorkerLostError
+from celery.utils.log import get_task_logger
 from celery.worker import state as worker_state
 
 from pytest_celery_backends import ResultBackend, ResultWorker, WaitTimeout
@@ -373,6 +374,23 @@ def test_celerys_log_is_kept_without_changing_anybodys_logging(
     result_worker.drain()
     assert "Task logged[" in result_worker.logs
     assert caplog.records == []
+
+
+def test_what_cannot_be_formatted_ends_no_task_that_logs_it(
+    result_worker: ResultWorker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in production, where ``logging`` says so on standard error and goes on."""
+
+    @result_worker.task
+    def logs() -> int:
+        logger = get_task_logger("shop")
+        logger.info("%d in stock", "few")
+        logger.info("counted %d", 3)
+        return 3
+
+    assert logs.delay().get(timeout=5) == 3
+    assert "counted 3" in result_worker.logs
+    assert "a real number is required, not str" in capsys.readouterr().err
 
 
 def test_the_applications_own_log_records_come_through(
