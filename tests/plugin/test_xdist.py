@@ -339,3 +339,21 @@ def test_what_no_encoding_can_carry_ends_no_run(run_tests: RunTests) -> None:
     )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*half a character: \\ud800*"])
+
+
+@pytest.mark.parametrize(("processes", "is_frozen"), [("-n1", True), ("-n0", False)])
+def test_a_process_looks_for_garbage_in_what_tests_make(
+    run_tests: RunTests, processes: str, is_frozen: bool
+) -> None:
+    """Not in all that it has imported; where pytest runs in one process, that is pytest's own to look through."""
+    result = run_tests(
+        f"""
+        import gc
+
+        @pytest.mark.backends("memory")
+        def test_frozen():
+            assert (gc.get_freeze_count() > 0) is {is_frozen}
+        """.replace("\n        ", "\n"),
+        processes,
+    )
+    result.assert_outcomes(passed=1)
