@@ -438,7 +438,19 @@ def main() -> None:
             print(row, flush=True)
 
 
+def pace() -> list[Row]:
+    """How fast this machine is just now: it may be half as fast a minute later, and then all else is."""
+
+    def loop() -> None:
+        held = {}
+        for number in range(1_000_000):
+            held[number % 1000] = str(number)
+
+    return [Row(what="pace: a Python loop of a million steps", measured=milliseconds(loop, 5))]
+
+
 def _measured(tests: int, only: str | None) -> Iterator[list[Row]]:
+    yield pace()
     if only is None:
         bare, inside = bare_and_inside()
         yield per_test(bare, tests)
@@ -450,6 +462,7 @@ def _measured(tests: int, only: str | None) -> Iterator[list[Row]]:
         yield from map(session_starts, ("local", "container"))
     if only != "starts":
         yield distributed()
+    yield pace()
 
 
 if __name__ == "__main__":
