@@ -145,7 +145,8 @@ class InProcessWorker(WorkController):  # type: ignore[misc]
         """Whether a task runs or waits in a queue; those with ETA or countdown do not count."""
         if self.is_busy or any(map(self._host.size, self._consumed)):
             return True
-        return not self._has_received_all or self.is_busy
+        # what has left its queue may not be a task yet: it is once the thread that took it has time to answer
+        return not (self._has_received_all and self.ask(lambda: None)) or self.is_busy
 
     def consume_from(self, queue: Any) -> None:
         """Consume from this queue as well; called before a task is published to it."""
@@ -220,7 +221,7 @@ class InProcessWorker(WorkController):  # type: ignore[misc]
         return task_consumer is None or self._host.receives_all(task_consumer.channel, self.ask)
 
     def ask(self, question: Callable[[], Any]) -> bool:
-        """Let the worker's own thread do something with its connection; whether it could, without a task."""
+        """Let the worker's own thread do something with its connection; whether it could, or has ended, without a task."""
         answers: list[bool] = []
 
         def answer() -> None:
@@ -230,9 +231,10 @@ class InProcessWorker(WorkController):  # type: ignore[misc]
                 answers.append(True)
                 self._host.wake()
 
-        self.consumer.call_soon(answer)
+        if self.is_alive:
+            self.consumer.call_soon(answer)
         self.wait_until(lambda: bool(answers) or self.is_busy or not self.is_alive, STOP_LIMIT)
-        return bool(answers) and not self.is_busy
+        return (bool(answers) or not self.is_alive) and not self.is_busy
 
     def _hanging(self, limit: float) -> WorkerFailed:
         hanging = list(self.ledger.running.values())

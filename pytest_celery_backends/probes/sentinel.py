@@ -85,12 +85,8 @@ def sentinels(url: str, limit: float) -> list[Any]:
     from redis import Redis
 
     found = watched(url)
-    return [
-        Redis(
-            host=host, port=port, socket_timeout=limit, socket_connect_timeout=limit, **found.sentinel_login
-        )
-        for host, port in found.hosts
-    ]
+    every: dict[str, Any] = {"socket_timeout": limit, "socket_connect_timeout": limit, **found.sentinel_login}
+    return [Redis(host=host, port=port, **every) for host, port in found.hosts]
 
 
 def identify(url: str, limit: float) -> Identity:
@@ -115,15 +111,20 @@ def identify(url: str, limit: float) -> Identity:
 
 def _check(sentinel: Any, found: Watched) -> None:
     """Raise NotReady where one sentinel does not see everything as it should be."""
-    master = sentinel.sentinel_master(found.master)
-    if master["flags"] != "master":
-        raise NotReady(f"a sentinel says of the master: {master['flags']}")
-    replicas = [each for each in sentinel.sentinel_slaves(found.master) if _is_in_step(each)]
+    flags = ask(sentinel, "MASTER", found.master)["flags"]
+    if flags != "master":
+        raise NotReady(f"a sentinel says of the master: {flags}")
+    replicas = [each for each in ask(sentinel, "SLAVES", found.master) if _is_in_step(each)]
     if len(replicas) < found.replicas:
         raise NotReady(f"a sentinel knows {len(replicas)} of {found.replicas} replicas")
-    others = [each for each in sentinel.sentinel_sentinels(found.master) if each["flags"] == "sentinel"]
+    others = [each for each in ask(sentinel, "SENTINELS", found.master) if each["flags"] == "sentinel"]
     if len(others) < len(found.hosts) - 1:
         raise NotReady(f"a sentinel knows {len(others)} of {len(found.hosts) - 1} others")
+
+
+def ask(sentinel: Any, what: str, master: str) -> Any:
+    """What a sentinel says about a master; redis-py's own methods fail in 6.3 and 6.4 (redis/redis-py#3750)."""
+    return sentinel.execute_command(f"SENTINEL {what}", master)
 
 
 def _is_in_step(replica: dict[str, Any]) -> bool:
@@ -173,7 +174,7 @@ def fail_over(url: str, limit: float) -> None:
 
 
 def _address(sentinel: Any, found: Watched) -> tuple[str, int]:
-    host, port = sentinel.sentinel_get_master_addr_by_name(found.master)
+    host, port = ask(sentinel, "GET-MASTER-ADDR-BY-NAME", found.master)
     return str(host.decode() if isinstance(host, bytes) else host), int(port)
 
 
@@ -242,6 +243,5 @@ def _wait(is_done: Callable[[], bool], until: float, what: str) -> None:
 
 
 def _late(what: str) -> WaitTimeout:
-    return WaitTimeout(
-        f"a failover waited in vain for {what}", remedy="fail_over(result_backend, timeout=60)"
-    )
+    remedy = "fail_over(result_backend, timeout=60)"
+    return WaitTimeout(f"a failover waited in vain for {what}", remedy=remedy)

@@ -15,6 +15,7 @@ from celery.utils.log import get_task_logger
 from celery.worker import state as worker_state
 
 from pytest_celery_backends import ResultBackend, ResultWorker, WaitTimeout
+from pytest_celery_backends.polling import wait_until
 
 pytestmark = pytest.mark.backends("memory", "rpc")
 
@@ -227,6 +228,39 @@ def test_task_routes_are_followed(result_worker: ResultWorker) -> None:
         return str(self.request.delivery_info["routing_key"])
 
     assert routed.delay().get(timeout=5) == "priority"
+
+
+def test_a_message_that_is_no_task_yet_is_work(result_worker: ResultWorker) -> None:
+    """It has left its queue, and the strategy has not handed it to the pool."""
+    worker = result_worker._lease.worker
+    assert worker is not None
+    taken, goes_on, seen = threading.Event(), threading.Event(), []
+
+    def receives(**_: Any) -> None:
+        taken.set()
+        assert goes_on.wait(5)
+
+    @result_worker.task
+    def stays() -> None:
+        assert asked.wait(5)
+
+    asked = threading.Event()
+    asking = threading.Thread(target=lambda: seen.append(worker.has_work))
+    signals.task_received.connect(receives, weak=False)
+    try:
+        stays.delay()
+        assert taken.wait(5)
+        asking.start()
+        # it waits for the thread that has the message
+        assert wait_until(lambda: bool(worker.consumer._pending_operations), 5)
+        goes_on.set()
+        asking.join(5)
+        assert seen == [True]
+    finally:
+        signals.task_received.disconnect(receives)
+        goes_on.set()
+        asked.set()
+    result_worker.drain()
 
 
 def test_an_unknown_task_is_reported_as_celery_does(result_app: Any) -> None:

@@ -249,9 +249,11 @@ def test_sentinels_know_everything_once_the_server_counts_as_ready(started: Any)
     assert len(found.hosts) == 3
     for asked in sentinel.sentinels(url, 5):
         with asked:
-            assert asked.sentinel_master(found.master)["flags"] == "master"
-            assert [each["flags"] for each in asked.sentinel_slaves(found.master)] == ["slave"]
-            assert [each["flags"] for each in asked.sentinel_sentinels(found.master)] == ["sentinel"] * 2
+            assert sentinel.ask(asked, "MASTER", found.master)["flags"] == "master"
+            assert [each["flags"] for each in sentinel.ask(asked, "SLAVES", found.master)] == ["slave"]
+            assert [each["flags"] for each in sentinel.ask(asked, "SENTINELS", found.master)] == [
+                "sentinel"
+            ] * 2
 
 
 def test_sentinels_that_miss_a_replica_are_not_ready(started: Any) -> None:
