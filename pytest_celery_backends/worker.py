@@ -221,7 +221,7 @@ class InProcessWorker(WorkController):  # type: ignore[misc]
         return task_consumer is None or self._host.receives_all(task_consumer.channel, self.ask)
 
     def ask(self, question: Callable[[], Any]) -> bool:
-        """Let the worker's own thread do something with its connection; whether it could, or has ended, without a task."""
+        """Let its own thread do something with the connection; whether that could, or has ended, without a task."""
         answers: list[bool] = []
 
         def answer() -> None:
