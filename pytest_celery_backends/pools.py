@@ -11,10 +11,8 @@ from __future__ import annotations
 import ctypes
 import os
 import queue
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -28,6 +26,8 @@ from celery.app.trace import fast_trace_task, trace_task_ret
 from celery.concurrency.base import BasePool
 from celery.exceptions import Reject
 from kombu.serialization import prepare_accept_content
+
+from .thread_stacks import stack_of
 
 #: How many calls of a running task are shown; those above are the worker's.
 STACK_DEPTH: Final = 6
@@ -47,8 +47,7 @@ class Running:
 
     def stack(self) -> str:
         """Where it is: the innermost calls of its thread."""
-        frame = sys._current_frames().get(self.thread)
-        return f"{self}\n" + "".join(traceback.format_stack(frame)[-STACK_DEPTH:])
+        return f"{self}\n{stack_of(self.thread, STACK_DEPTH)}"
 
 
 @dataclass(frozen=True, kw_only=True)
