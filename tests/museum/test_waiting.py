@@ -126,9 +126,9 @@ def test_celery_8166_what_nobody_fetches_is_kept_in_memory(
     tasks: Any, result_app: Celery, result_worker: ResultWorker
 ) -> None:
     """celery#8166, celery#10366: the messages of results that nobody holds any more."""
-    for number in range(5):
-        tasks.add.delay(number, number)
+    results = [tasks.add.delay(number, number) for number in range(5)]
     result_worker.drain()
+    results.clear()  # while somebody holds them, the client listens
     assert tasks.add.apply_async((1, 1), countdown=0.1).get(timeout=LIMIT) == 2
     kept = getattr(result_app.backend, "_pending_messages", None)
     assert kept is None or kept.total == 0
