@@ -98,6 +98,8 @@ class AmqpNames:
         self.queues: dict[str, KnownQueue] = {}
         self.exchanges: set[str] = set()
         self.deliveries = 0
+        #: How many commands our channels have sent to all workers.
+        self.commands = 0
         #: The results that our channels gave to the broker: task id and body.
         self.replies: list[tuple[str, bytes]] = []
         self._held: dict[Hashable, str] = {}

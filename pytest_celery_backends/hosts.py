@@ -28,6 +28,9 @@ class Host(Protocol):
     def size(self, name: str) -> int:
         """How many messages wait in a queue; 0 where there is no such queue."""
 
+    def commands(self, queue: str) -> int:
+        """How many commands were ever sent to the worker that reads them from this queue."""
+
     def unfinished(self, queues: Collection[str]) -> list[str]:
         """The queue of each message that waits in these queues, or that is not acknowledged."""
 
@@ -54,6 +57,7 @@ class InProcessHost:
         self._name = name
         self._host = virtual_host(name)
         self.wake, self.wait, self.size = self._host.wake, self._host.wait, self._host.size
+        self.commands = self._host.received
 
     @property
     def changes(self) -> int:
@@ -103,6 +107,10 @@ class AmqpHost:
         except self._connection.channel_errors:  # there is no such queue any more
             self._names.gone(name)
             return 0
+
+    def commands(self, queue: str) -> int:
+        """All workers of a namespace are sent all commands, and take what is for them."""
+        return self._names.commands
 
     def unfinished(self, queues: Collection[str]) -> list[str]:
         waiting = [name for name in sorted(queues) for _ in range(self.size(name))]

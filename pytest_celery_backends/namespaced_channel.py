@@ -14,6 +14,9 @@ from .amqp_names import IDLE_LIMIT, AmqpNames
 _MORE_KEYS: Final = ("CC", "BCC")
 #: Exchanges that every broker has: here they are made at first use, like any other.
 _BUILT_IN: Final = "amq."
+#: The exchange of commands to workers, and that of their answers, which has this before its name (kombu/pidbox.py).
+_COMMANDS: Final = ".pidbox"
+_ANSWERS: Final = "reply."
 
 
 class NamespacedChannel(pyamqp.Channel):  # type: ignore[misc]
@@ -114,6 +117,8 @@ class NamespacedChannel(pyamqp.Channel):  # type: ignore[misc]
 
     def _basic_publish(self, msg: Any, exchange: str = "", routing_key: str = "", **kwargs: Any) -> Any:
         headers = msg.properties.get("application_headers") or {}
+        if exchange.endswith(_COMMANDS) and not exchange.startswith(_ANSWERS):
+            self.names.commands += 1
         if exchange or routing_key == self.names.index:
             exchange = self._exchange(exchange)
         else:

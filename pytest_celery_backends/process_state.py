@@ -19,11 +19,16 @@ def preserved_process_state(join_guard: object) -> Iterator[None]:
     """Give this block a worker state of its own; ``get()`` inside a task is decided by *join_guard*.
 
     ``should_terminate`` stays set after one failed stop, and hangs every worker that starts later
-    (https://github.com/celery/celery/issues/4088).
+    (https://github.com/celery/celery/issues/4088). A revoked task is remembered for three hours.
     """
     flags = (_state._task_join_will_block, state.should_stop, state.should_terminate)
     memory = {name: _copied(getattr(state, name)) for name in MEMORY if hasattr(state, name)}
     counted = list(state.all_total_count)
+    if isinstance(flags[0], bool):  # else this is a block within another, whose memory it shares
+        for name, outside in memory.items():
+            if outside:
+                getattr(state, name).clear()
+        state.all_total_count[:] = [0]
     _state._set_task_join_will_block(join_guard)
     state.should_stop = state.should_terminate = None
     try:

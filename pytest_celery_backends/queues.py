@@ -20,7 +20,10 @@ class Delivery:
 
 @dataclass(kw_only=True)
 class Queue:
-    """One queue; ``arguments`` are AMQP's (``x-expires`` in milliseconds, ``x-max-priority``)."""
+    """One queue; ``arguments`` are AMQP's (``x-expires`` in milliseconds, ``x-max-priority``).
+
+    ``received`` counts all that was ever put into it.
+    """
 
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -29,6 +32,7 @@ class Queue:
     unacked: dict[Hashable, Delivery] = field(default_factory=dict)
     consumers: int = 0
     last_used: float = 0.0
+    received: int = 0
 
     def idle_left(self, now: float) -> float | None:
         """Seconds until the queue is removed for being idle; None where nothing removes it.

@@ -77,6 +77,11 @@ class VirtualHost:
         with self._changed:
             return len(queue.ready) if (queue := self._living(name)) else 0
 
+    def received(self, name: str) -> int:
+        """How many messages were ever put into a queue; 0 where there is no such queue."""
+        with self._changed:
+            return queue.received if (queue := self._living(name)) else 0
+
     def add_consumer(self, name: str) -> None:
         """Count a consumer: a queue that has one never expires. Unknown queues are passed over."""
         with self._changed:
@@ -122,6 +127,7 @@ class VirtualHost:
                 return False
             delivery = Delivery(queue=name, message=message, priority=priority)
             self.sent.append(delivery)
+            queue.received += 1
             queue.insert(delivery, first=False)
             self._notify()
             return True

@@ -16,7 +16,6 @@ from typing import Any, Literal
 from celery.exceptions import WorkerShutdown, WorkerTerminate
 from celery.worker import WorkController
 from celery.worker.consumer.control import Control
-from celery.worker.control import Panel
 
 from . import syntax_trees
 from .consumer import STOP_LIMIT, InProcessConsumer, WakingTimer
@@ -24,6 +23,7 @@ from .errors import WorkerFailed
 from .hosts import Host
 from .limits import Limit
 from .pools import Ledger, SoloPool, ThreadsPool
+from .remote_control import RemoteControl
 
 Pool = Literal["solo", "threads"]
 
@@ -61,7 +61,7 @@ class InProcessWorker(WorkController):  # type: ignore[misc]
         self.thread = threading.Thread(target=self._run, daemon=True, name="celery-worker")
         self._host = host
         self._added: set[str] = set()
-        self._was_controlled = False
+        self._control = RemoteControl(host)
         self.ledger = Ledger(on_change=host.wake, on_thread=self._enter_task_thread)
         kind = {"solo": SoloPool, "threads": ThreadsPool}[pool]
         super().__init__(
@@ -83,21 +83,8 @@ class InProcessWorker(WorkController):  # type: ignore[misc]
         self.timer.call_soon = consumer.call_soon
         for step in consumer.blueprint.order:
             if isinstance(step, Control):
-                self._note_control(step.box.node)
+                self._control.watch(step.box.node)
         self._ready.set()
-
-    def _note_control(self, node: Any) -> None:
-        """Remember commands that change the worker (rate limits, queues, its end): what one test says of
-        it must not hold for the next. Inspecting it changes nothing.
-        """
-        handle = node.handle
-
-        def noted(method: str, *args: Any, **kwargs: Any) -> Any:
-            meta = Panel.meta.get(method)
-            self._was_controlled |= meta is None or meta.type == "control"
-            return handle(method, *args, **kwargs)
-
-        node.handle = noted
 
     def stop(self, in_sighandler: bool = False, exitcode: Any = None) -> None:
         # Celery logs what ends a worker and stops it; here somebody asks
@@ -170,8 +157,9 @@ class InProcessWorker(WorkController):  # type: ignore[misc]
 
     @property
     def is_pristine(self) -> bool:
-        """Whether it is as good as new: alive, nothing to do, and nobody has changed its ways."""
-        return self.is_alive and self.is_idle and len(self.timer) == 0 and not self._was_controlled
+        """Whether it is as good as new: alive, nothing to do, and nobody has changed its ways, or is about to."""
+        is_unchanged = not self._control.changes_worker
+        return self.is_alive and self.is_idle and len(self.timer) == 0 and is_unchanged
 
     def shutdown(self, limit: float = STOP_LIMIT) -> None:
         """Stop and wait at most *limit* seconds; raises WorkerFailed, naming the task that hangs."""

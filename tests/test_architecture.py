@@ -51,6 +51,7 @@ LAYERS: Final[dict[int, tuple[str, ...]]] = {
             "namespaced_channel",
             "pools",
             "process_state",
+            "remote_control",
             "worker",
             "consumer",
             "worker_log",

@@ -270,6 +270,24 @@ def test_a_worker_that_was_told_to_end_is_replaced(app: Celery, leases: Leases) 
         assert task.delay(1, 1).get(timeout=5) == 2
 
 
+def test_a_command_that_nobody_waits_for_reaches_no_other_test(app: Celery, leases: Leases) -> None:
+    for _ in range(30):
+        with leases.taken(app, SPEC, SERVICE, {}):
+            assert len(worker_state.revoked) == 0
+            app.control.revoke("no-such-task")
+    assert len(worker_state.revoked) == 0
+
+
+def test_a_test_knows_nothing_of_what_the_process_revoked_before(app: Celery, leases: Leases) -> None:
+    worker_state.revoked.add("revoked-before")
+    try:
+        with leases.taken(app, SPEC, SERVICE, {}):
+            assert len(worker_state.revoked) == 0
+        assert "revoked-before" in worker_state.revoked
+    finally:
+        worker_state.revoked.discard("revoked-before")
+
+
 def test_remote_control_of_one_test_is_not_in_force_in_the_next(app: Celery, leases: Leases) -> None:
     task = app.task(add_up, name="add", shared=False)
     with leases.taken(app, SPEC, SERVICE, {}):
