@@ -103,6 +103,7 @@ SPEC: Final = BackendSpec(
                 "POSTGRES_USER": _USER,
                 "POSTGRES_PASSWORD": place.password,
                 "POSTGRES_DB": _USER,
+                "POSTGRES_INITDB_ARGS": "--no-sync",
             },
             command=lambda place: ("postgres", *_FAST),
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from threading import Lock
@@ -12,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..errors import Unavailable, WaitTimeout
 from ..masking import masked
-from ..mysql_server import database_url
+from ..mysql_server import database_url, service_url
 from ..sources import Identity
 from ..spec import NotReady, ProbeContext, Refused
 from .sql import Rows, SqlProbe, cleanup_clock, executed
@@ -39,6 +40,7 @@ def identify(url: str, limit: float) -> Identity:
     """Which product the server at *url* is, and in which version: both answer to the same protocol."""
     import pymysql
 
+    _await_greeting(url, limit)
     try:
         connection = _connected(url, connect_timeout=max(1, math.ceil(limit)))
         try:
@@ -55,6 +57,19 @@ def identify(url: str, limit: float) -> Identity:
     if number == _UNKNOWN_DATABASE:
         raise Refused(reason, f"CREATE DATABASE {quoted(unquote(urlsplit(url).path[1:]))};")
     raise Refused(reason) if number in _DENIED else NotReady(reason)
+
+
+def _await_greeting(url: str, limit: float) -> None:
+    """Wait for a server's first word. It costs next to nothing; a connection of PyMySQL's reads certificates first."""
+    address = urlsplit(database_url(url))
+    if address.hostname is None:  # by a socket, or a file of options
+        return
+    try:
+        with socket.create_connection((address.hostname, address.port or 3306), timeout=limit) as connection:
+            if not connection.recv(1):
+                raise NotReady("the connection was closed without a word")
+    except OSError as error:
+        raise NotReady(str(error)) from None
 
 
 def product(version: str, comment: str) -> Identity:
@@ -96,7 +111,7 @@ class MysqlDatabase:
     def __init__(self, context: ProbeContext) -> None:
         self._name = context.namespace.name
         self._backend = context.service.backend
-        self._url = context.service.url
+        self._url = service_url(context.service)
         self._timezone = context.timezone
         self._connection: Any = None
         self._lent: Any = None

@@ -50,7 +50,8 @@ def start_of(spec: BackendSpec, service: Service, url: str) -> Start:
     words = ["docker", "run", "--rm", "-p", f"{container.port}:{container.port}"]
     words += [word for name, value in environment.items() for word in ("-e", f"{name}={value}")]
     identity = Identity(product=spec.title, version="")
-    there = Service(backend=spec.name, provider="container", url=container.url(place), identity=identity)
+    # whoever reads the script starts it
+    there = Service(backend=spec.name, provider="external", url=container.url(place), identity=identity)
     settings = dict(spec.settings(there, Namespace(name=_NAME)))
     # a schema of a namespace is made by whoever leases it, and nobody does
     parts = urlsplit(settings.pop("result_backend"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import uuid
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -62,6 +63,25 @@ def test_a_port_on_which_nobody_listens_is_not_ready() -> None:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(NotReady, match="refused"):
             identify(f"mysql://u:p@127.0.0.1:{taken.getsockname()[1]}/d", 1)
+
+
+def test_a_port_that_is_only_passed_on_is_not_ready() -> None:
+    # an engine listens for a container before the server in it does
+    with socket.create_server(("127.0.0.1", 0)) as engine:
+        accepting = threading.Thread(target=lambda: engine.accept()[0].close())
+        accepting.start()
+        with pytest.raises(NotReady, match=r"^the connection was closed without a word$"):
+            identify(f"mysql://u:p@127.0.0.1:{engine.getsockname()[1]}/d", 1)
+        accepting.join()
+
+
+def test_only_the_users_own_servers_are_asked_for_tls(get_service: Any, open_store: Any) -> None:
+    service = get_service("mariadb")
+    ours = open_store("mariadb", service=service)
+    assert "ssl_disabled=true" in ours.app.conf.result_backend
+    assert not ours.probe.client.ssl
+    users = open_store("mariadb", service=replace(service, provider="external"))
+    assert "ssl_disabled" not in users.app.conf.result_backend
 
 
 def test_a_wrong_password_is_refused(get_service: Any) -> None:
