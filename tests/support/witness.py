@@ -117,13 +117,17 @@ def is_loopback(host: str) -> bool:
 def containers(run: str) -> list[Any]:
     """The containers of one run, also those that have ended."""
     with connected() as client:
-        return list(client.containers.list(all=True, filters={"label": f"{LABEL}.run={run}"}))
+        return list(
+            client.containers.list(all=True, ignore_removed=True, filters={"label": f"{LABEL}.run={run}"})
+        )
 
 
 def is_there(container: str) -> bool:
     """Whether there is a container of this very name."""
     with connected() as client:
-        return bool(client.containers.list(all=True, filters={"name": f"^/?{container}$"}))
+        return bool(
+            client.containers.list(all=True, ignore_removed=True, filters={"name": f"^/?{container}$"})
+        )
 
 
 def addresses_published(run: str) -> list[str]:

@@ -134,12 +134,14 @@ def run() -> Iterator[RunDirectory]:
 
 def containers(run: str) -> list[Any]:
     with connected() as client:
-        return list(client.containers.list(all=True, filters={"label": f"{LABEL}.run={run}"}))
+        return list(
+            client.containers.list(all=True, ignore_removed=True, filters={"label": f"{LABEL}.run={run}"})
+        )
 
 
 def exists(container: str) -> bool:
     with connected() as client:
-        return bool(client.containers.list(all=True, filters={"id": container}))
+        return bool(client.containers.list(all=True, ignore_removed=True, filters={"id": container}))
 
 
 class Child:
