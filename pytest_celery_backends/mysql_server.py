@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +13,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from .capabilities import Capability, no
 from .database_limits import DATABASE_LIMITS
 from .sources import Container, External, Identity, Local, Place, Program
-from .spec import Driver, Namespace, Service
+from .spec import Driver, Namespace, NotReady, Service
 
 _USER: Final = "celery"
 #: Where packages of both put what is in no user's PATH.
@@ -121,6 +122,19 @@ def database_url(url: str, database: str = "") -> str:
     parts = urlsplit(url.removeprefix("db+"))
     path = f"/{database}" if database else parts.path
     return urlunsplit(parts._replace(scheme="mysql+pymysql", path=path))
+
+
+def await_greeting(url: str, limit: float) -> None:
+    """Wait for a server's first word. It costs next to nothing; a connection of PyMySQL's reads certificates first."""
+    address = urlsplit(database_url(url))
+    if address.hostname is None:  # by a socket, or a file of options
+        return
+    try:
+        with socket.create_connection((address.hostname, address.port or 3306), timeout=limit) as connection:
+            if not connection.recv(1):
+                raise NotReady("the connection was closed without a word")
+    except OSError as error:  # in the driver's words
+        raise NotReady(f"Can't connect to MySQL server on {address.hostname!r} ({error})") from None
 
 
 def service_url(service: Service) -> str:

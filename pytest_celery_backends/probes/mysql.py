@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import socket
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from threading import Lock
@@ -13,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..errors import Unavailable, WaitTimeout
 from ..masking import masked
-from ..mysql_server import database_url, service_url
+from ..mysql_server import await_greeting, database_url, service_url
 from ..sources import Identity
 from ..spec import NotReady, ProbeContext, Refused
 from .sql import Rows, SqlProbe, cleanup_clock, executed
@@ -40,7 +39,7 @@ def identify(url: str, limit: float) -> Identity:
     """Which product the server at *url* is, and in which version: both answer to the same protocol."""
     import pymysql
 
-    _await_greeting(url, limit)
+    await_greeting(url, limit)
     try:
         connection = _connected(url, connect_timeout=max(1, math.ceil(limit)))
         try:
@@ -57,19 +56,6 @@ def identify(url: str, limit: float) -> Identity:
     if number == _UNKNOWN_DATABASE:
         raise Refused(reason, f"CREATE DATABASE {quoted(unquote(urlsplit(url).path[1:]))};")
     raise Refused(reason) if number in _DENIED else NotReady(reason)
-
-
-def _await_greeting(url: str, limit: float) -> None:
-    """Wait for a server's first word. It costs next to nothing; a connection of PyMySQL's reads certificates first."""
-    address = urlsplit(database_url(url))
-    if address.hostname is None:  # by a socket, or a file of options
-        return
-    try:
-        with socket.create_connection((address.hostname, address.port or 3306), timeout=limit) as connection:
-            if not connection.recv(1):
-                raise NotReady("the connection was closed without a word")
-    except OSError as error:
-        raise NotReady(str(error)) from None
 
 
 def product(version: str, comment: str) -> Identity:
