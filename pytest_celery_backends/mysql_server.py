@@ -23,9 +23,13 @@ PLACES: Final = ("/usr/sbin", "/usr/libexec", "/usr/local/mysql/bin", "/opt/home
 _FAST: Final = (
     *("--loose-innodb-flush-method=nosync", "--loose-innodb-flush-log-at-trx-commit=2", "--skip-log-bin"),
     *("--loose-innodb-buffer-pool-size=16M", "--loose-innodb-autoextend-increment=1"),
-    *("--loose-innodb-temp-data-file-path=ibtmp1:2M:autoextend", "--loose-performance-schema=OFF"),
+    "--loose-performance-schema=OFF",
 )
-_MARIADB: Final = ("--loose-innodb-log-file-size=8M",)
+#: MySQL does not start with temporary tables of less than 12 MB.
+_MARIADB: Final = (
+    "--loose-innodb-log-file-size=8M",
+    "--loose-innodb-temp-data-file-path=ibtmp1:2M:autoextend",
+)
 _MYSQL: Final = ("--loose-innodb-redo-log-capacity=8M", "--loose-mysqlx=OFF")
 
 DRIVERS: Final = (
@@ -52,6 +56,7 @@ def _names(scheme: str) -> list[tuple[str, str]]:
 
 def container(image: str, tag: str, variables: str) -> Container:
     """The official image; root may make databases, the image's own user may not."""
+    own = _MARIADB if image == "mariadb" else _MYSQL
     return Container(
         image=image,
         tag=tag,
@@ -62,7 +67,7 @@ def container(image: str, tag: str, variables: str) -> Container:
             f"{variables}_ROOT_PASSWORD": place.password,
             f"{variables}_INITDB_SKIP_TZINFO": "1",
         },
-        command=lambda place: ("--character-set-server=utf8mb4", "--skip-name-resolve", *_FAST),
+        command=lambda place: ("--character-set-server=utf8mb4", "--skip-name-resolve", *_FAST, *own),
     )
 
 
