@@ -13,7 +13,7 @@ from celery import Celery
 from pytest_celery_backends import broker
 from pytest_celery_backends.capabilities import Capability
 from pytest_celery_backends.registry import Registry
-from pytest_celery_backends.sources import BuiltIn, Embedded, External, Identity, Local, Place
+from pytest_celery_backends.sources import BuiltIn, Container, Embedded, External, Identity, Local, Place
 from pytest_celery_backends.spec import BackendSpec, Namespace, Service
 
 NAMES = (
@@ -300,6 +300,21 @@ def test_no_password_is_on_a_private_servers_command_line(name: str, tmp_path: P
         given = "".join(program.files(place).values())
         assert "s3cret" in given or given.startswith("SCRAM-SHA-256$1:")
         assert "s3cret" in program.url(place)
+
+
+def test_mysql_gets_no_option_that_only_mariadb_starts_with(tmp_path: Path) -> None:
+    place = Place(binaries=tmp_path, directory=tmp_path, port=1, password="s3cret")
+    # "Tablespace size must be at least 12 MB", MySQL 9.7
+    option = "--loose-innodb-temp-data-file-path=ibtmp1:2M:autoextend"
+    found = {}
+    for name in ("mariadb", "mysql"):
+        container, local = _spec(name).source("container"), _spec(name).source("local")
+        assert isinstance(container, Container)
+        assert isinstance(local, Local)
+        started = (container.command(place), local.program.command(place))
+        found[name] = [option in command for command in started]
+    assert found["mysql"] == [False, False]
+    assert found["mariadb"] == [True, True]
 
 
 def test_two_databases_of_one_process_each_get_their_tables(tmp_path: Path) -> None:
