@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
 from .capabilities import Capability, no
 from .database_limits import DATABASE_LIMITS
@@ -31,6 +31,9 @@ _MARIADB: Final = (
     "--loose-innodb-temp-data-file-path=ibtmp1:2M:autoextend",
 )
 _MYSQL: Final = ("--loose-innodb-redo-log-capacity=8M", "--loose-mysqlx=OFF")
+
+#: Parameters of PyMySQL's that lead to a server, whatever host the URL names.
+_ELSEWHERE: Final = frozenset({"unix_socket", "read_default_file"})
 
 DRIVERS: Final = (
     Driver(module="sqlalchemy", distribution="SQLAlchemy"),
@@ -62,7 +65,7 @@ def container(image: str, tag: str, variables: str) -> Container:
         tag=tag,
         port=3306,
         url=lambda place: f"mysql://root:{place.password}@{place.host}:{place.port}/",
-        # its tables of time zones take the image longer than all others, and Celery stores UTC
+        # its tables of time zones take the image longer than all others, and nobody asks for them
         environment=lambda place: {
             f"{variables}_ROOT_PASSWORD": place.password,
             f"{variables}_INITDB_SKIP_TZINFO": "1",
@@ -132,7 +135,7 @@ def database_url(url: str, database: str = "") -> str:
 def await_greeting(url: str, limit: float) -> None:
     """Wait for a server's first word. It costs next to nothing; a connection of PyMySQL's reads certificates first."""
     address = urlsplit(database_url(url))
-    if address.hostname is None:  # by a socket, or a file of options
+    if address.hostname is None or not _ELSEWHERE.isdisjoint(parse_qs(address.query)):
         return
     try:
         with socket.create_connection((address.hostname, address.port or 3306), timeout=limit) as connection:

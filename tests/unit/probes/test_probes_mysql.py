@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from pytest_celery_backends.errors import Unavailable, WaitTimeout
-from pytest_celery_backends.mysql_server import database_url
+from pytest_celery_backends.mysql_server import await_greeting, database_url
 from pytest_celery_backends.probes import mysql
 from pytest_celery_backends.probes.alchemy import AlchemyDatabase, Dialect
 from pytest_celery_backends.probes.mysql import identify, product, sweep
@@ -73,6 +73,13 @@ def test_a_port_that_is_only_passed_on_is_not_ready() -> None:
         with pytest.raises(NotReady, match=r"^the connection was closed without a word$"):
             identify(f"mysql://u:p@127.0.0.1:{engine.getsockname()[1]}/d", 1)
         accepting.join()
+
+
+@pytest.mark.parametrize("where", ["unix_socket=/nowhere.sock", "read_default_file=/nowhere.cnf"])
+def test_a_server_that_is_not_reached_by_its_host_is_left_to_the_driver(where: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        await_greeting(f"mysql://u:p@127.0.0.1:{taken.getsockname()[1]}/d?{where}", 1)
 
 
 def test_only_the_users_own_servers_are_asked_for_tls(get_service: Any, open_store: Any) -> None:
