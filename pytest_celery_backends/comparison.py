@@ -15,6 +15,9 @@ from .constituents import ABSENT, PLAIN, Constituent, constituents, is_same_atom
 #: A value's repr in a message has at most so many characters.
 SHOWN: Final = 80
 
+#: Stands for a value that comes back as it was sent.
+SAME: Final = object()
+
 
 class _Place(NamedTuple):
     """Where a part stands: what leads to it from the part around it."""

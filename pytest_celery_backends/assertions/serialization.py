@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..capabilities import Capability
-from ..comparison import difference, shown
+from ..comparison import SAME, difference, shown
 from ..errors import Unsupported
 from ..roads import ROADS
 from ..serializers import check, meant, of_messages, of_results
 from ..spec import BackendSpec
 from ..trip import RoundTrip
 from .subject import Subject, failed
-
-#: Stands for a value that comes back as it was sent.
-SAME: Final = object()
 
 #: How much of what is stored a message shows, in bytes.
 RAW: Final = 200
@@ -75,6 +72,12 @@ def check_value(value: Any, via: str) -> None:
     """Refuse to raise what is no exception, or what ends a worker."""
     if via == "exception" and not isinstance(value, Exception):
         raise failed(f"{shown(value)} cannot be raised by a task", [("takes", "an instance of Exception")])
+
+
+def check_task_id(task_id: str | None, via: str) -> None:
+    """Refuse one id for a road of several tasks."""
+    if task_id is not None and not ROADS[via].is_single:
+        raise ValueError(f"via={via!r} takes several tasks, which share no id; type: via='result'")
 
 
 def assert_round_trip(trip: RoundTrip, subject: Subject, comes_back_as: Any) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from .. import clock
-from ..assertions import cleanup, expiry
+from .. import assertions, clock
 from ..timeline import DEFAULT_TIMEOUT
 from .handle import Handle
 
@@ -37,39 +36,39 @@ class ExpiryMethods(Handle):
         *result* is an AsyncResult or a task id, whose end is waited for; a GroupResult: its own record and those of
         its members; or an entry of ``stored()``, as of a chord's counter, or of a task that runs.
         """
-        expiry.assert_expires(self._lease, self._subject, result, after, tolerance)
+        assertions.expiry.assert_expires(self._lease, self._subject, result, after, tolerance)
 
     def assert_never_expires(self, result: Any) -> None:
         """Assert that nothing ever removes a result: no time to live, and cleanup keeps a copy that is decades old.
 
         Where cleanup fails the result stays; that is an error only where the app's beat would run cleanup.
         """
-        expiry.assert_never_expires(self._lease, self._subject, result)
+        assertions.expiry.assert_never_expires(self._lease, self._subject, result)
 
     def expires_in(self, result: Any) -> float | None:
         """The seconds until a result goes, None where nothing removes it; of a group, until the first part goes.
 
         A message goes with its queue, and that does not go while somebody listens to it: None then as well.
         """
-        return expiry.expires_in(self._lease, self._subject, result)
+        return assertions.expiry.expires_in(self._lease, self._subject, result)
 
     def assert_nothing_outlives(self, period: float | timedelta, *, ignore: Sequence[str] = ()) -> None:
         """Assert that everything in the test's namespace goes within a period; *ignore* names kinds or task ids.
 
         Keys without a time to live, queues without a limit and files that no cleanup looks at are listed.
         """
-        expiry.assert_nothing_outlives(self._lease, self._subject, period, ignore)
+        assertions.expiry.assert_nothing_outlives(self._lease, self._subject, period, ignore)
 
     def run_cleanup(self, *, timeout: float = DEFAULT_TIMEOUT) -> None:
         """Run the real ``celery.backend_cleanup`` task on the worker, and wait until it is done.
 
         Its own result is removed, so that nothing but what cleanup left is in the store.
         """
-        cleanup.run_cleanup(self._lease, self._subject, timeout)
+        assertions.cleanup.run_cleanup(self._lease, self._subject, timeout)
 
     def assert_cleaned_up(self, *, expired: Sequence[Any] = (), kept: Sequence[Any] = ()) -> None:
         """Assert which results are gone and which are still stored; all of them were stored in this test."""
-        cleanup.assert_cleaned_up(self._lease, self._subject, expired, kept)
+        assertions.cleanup.assert_cleaned_up(self._lease, self._subject, expired, kept)
 
     def assert_forgotten(self, result: Any) -> None:
         """Assert that nothing is stored for a result any more: of a group, nothing of its members either; of a chain,
@@ -77,7 +76,7 @@ class ExpiryMethods(Handle):
 
         What a task has called is not forgotten with it (https://docs.celeryq.dev/en/stable/reference/celery.result.html).
         """
-        cleanup.assert_forgotten(self._lease, self._subject, result)
+        assertions.cleanup.assert_forgotten(self._lease, self._subject, result)
 
     def assert_no_leftovers(self, *, ignore: Sequence[str] = ()) -> None:
         """Assert that the test left nothing: results, groups, messages, files, subscriptions, tables, threads...
@@ -87,4 +86,4 @@ class ExpiryMethods(Handle):
         lease = self._lease
         # leases of round trips keep connections as well
         backends = self._leases.backends(lease.service, self._take)
-        cleanup.assert_no_leftovers(lease, self._subject, ignore, backends)
+        assertions.cleanup.assert_no_leftovers(lease, self._subject, ignore, backends)

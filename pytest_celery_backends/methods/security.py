@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from ..assertions import security
-from ..assertions.security import Of
+from typing import TYPE_CHECKING
+
+from .. import assertions
 from ..timeline import DEFAULT_TIMEOUT
 from .handle import Handle
+
+if TYPE_CHECKING:
+    from ..assertions.security import Of
 
 #: pytest shows the line of the test, not ours.
 __tracebackhide__ = True
@@ -29,4 +33,4 @@ class SecurityMethods(Handle):
                 (https://docs.celeryq.dev/en/stable/userguide/configuration.html#result-accept-content); "tasks" in
                 the queues, for which ``accept_content`` does.
         """
-        security.assert_refuses_content(self._lease, self._subject, content, of, timeout)
+        assertions.security.assert_refuses_content(self._lease, self._subject, content, of, timeout)

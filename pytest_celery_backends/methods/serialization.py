@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ..assertions import contract, limits, serialization
-from ..assertions.limits import SizeLimit
-from ..assertions.serialization import SAME
-from ..assertions.table import Cell, RoundTripTable, cells, not_sent
+from .. import assertions
 from ..capabilities import Capability
+from ..comparison import SAME
 from ..errors import Unavailable, Unsupported
-from ..roads import ROADS, Via
 from ..senders import sender
 from ..timeline import DEFAULT_TIMEOUT
-from ..trip import RoundTrip
 from .handle import Handle
+
+if TYPE_CHECKING:
+    from ..assertions.limits import SizeLimit
+    from ..assertions.table import Cell, RoundTripTable
+    from ..roads import Via
+    from ..trip import RoundTrip
 
 #: Long enough for every method to make less of it.
 _LONG: Final = "all work and no play makes Jack a dull boy. " * 100
@@ -60,7 +62,7 @@ class SerializationMethods(Handle):
             AssertionError: there is no such serializer or road.
             WaitTimeout: the tasks did not end in time.
         """
-        serialization.check_value(value, via)
+        assertions.serialization.check_value(value, via)
         settings = self._settings_for(via, serializer)
         return self._send(value, settings, via, task_id, timeout)
 
@@ -74,13 +76,14 @@ class SerializationMethods(Handle):
 
     def _settings_for(self, via: str, serializer: str | None) -> dict[str, Any]:
         with self._noted():
-            return serialization.settings_for(self._lease.spec, self._lease.app.conf, via, serializer)
+            return assertions.serialization.settings_for(
+                self._lease.spec, self._lease.app.conf, via, serializer
+            )
 
     def _send(
         self, value: Any, settings: dict[str, Any], via: Via, task_id: str | None, timeout: float
     ) -> RoundTrip:
-        if task_id is not None and not ROADS[via].is_single:
-            raise ValueError(f"via={via!r} takes several tasks, which share no id; type: via='result'")
+        assertions.serialization.check_task_id(task_id, via)
         options = {} if task_id is None else {"task_id": task_id}
         with sender(self._with_settings, settings, via, timeout) as send:
             trip: RoundTrip = send(value, options)
@@ -101,7 +104,7 @@ class SerializationMethods(Handle):
         JSON. ``==`` is never asked.
         """
         trip = self.round_trip(value, serializer=serializer, via=via, timeout=timeout)
-        serialization.assert_round_trip(trip, self._subject, comes_back_as)
+        assertions.serialization.assert_round_trip(trip, self._subject, comes_back_as)
 
     def assert_compressed(
         self,
@@ -118,10 +121,12 @@ class SerializationMethods(Handle):
         """
         with self._noted():
             what = f"result_compression={method!r}"
-            serialization.require(self._lease.spec, Capability.COMPRESSION, what, "round_trip(value)")
+            assertions.serialization.require(
+                self._lease.spec, Capability.COMPRESSION, what, "round_trip(value)"
+            )
         settings = self._settings_for("result", serializer)
         trip = self._send(value, {**settings, "result_compression": method}, "result", None, timeout)
-        serialization.assert_compressed(trip, self._subject, method, saves)
+        assertions.serialization.assert_compressed(trip, self._subject, method, saves)
         return trip
 
     def serializer_contract(
@@ -147,10 +152,10 @@ class SerializationMethods(Handle):
             AssertionError: all that is broken, in one message.
             NotInstalled: Hypothesis is not there.
         """
-        contract.check_names(except_for)
+        assertions.contract.check_names(except_for)
         settings = self._settings_for("result", name)
         with sender(self._with_settings, settings, "result", timeout) as send:
-            contract.check_contract(send, self._subject, name, examples, except_for)
+            assertions.contract.check_contract(send, self._subject, name, examples, except_for)
 
     def size_limit(
         self, *, up_to: int = 2 * 1024**2, serializer: str | None = None, timeout: float = 30.0
@@ -161,7 +166,7 @@ class SerializationMethods(Handle):
         """
         settings = self._settings_for("result", serializer)
         with sender(self._with_settings, settings, "result", timeout) as send:
-            return limits.size_limit(send, up_to)
+            return assertions.limits.size_limit(send, up_to)
 
     def round_trip_table(
         self,
@@ -186,7 +191,7 @@ class SerializationMethods(Handle):
         for name in backends or [self.name]:
             for serializer in serializers:
                 found += self._cells(values, serializer, name, via, timeout)
-        return RoundTripTable(cells=tuple(found))
+        return assertions.table.RoundTripTable(cells=tuple(found))
 
     def _cells(
         self, values: Mapping[str, Any], serializer: str, name: str, via: Via, timeout: float
@@ -194,12 +199,14 @@ class SerializationMethods(Handle):
         is_own = name == self.name
         spec = self._lease.spec if is_own else self._neighbours.spec(name)
         try:
-            settings = serialization.settings_for(spec, self._lease.app.conf, via, serializer)
+            settings = assertions.serialization.settings_for(spec, self._lease.app.conf, via, serializer)
             with sender(self._on(name), settings, via, timeout) as send:
-                return cells(send, values, serializer, name)
+                return assertions.table.cells(send, values, serializer, name)
         except Unsupported as error:
-            return not_sent(values, serializer, name, "unsupported", error.cause.partition(": ")[2])
+            return assertions.table.not_sent(
+                values, serializer, name, "unsupported", error.cause.partition(": ")[2]
+            )
         except Unavailable as error:
             if not self._neighbours.skips_unavailable(name):
                 raise
-            return not_sent(values, serializer, name, "unavailable", error.cause)
+            return assertions.table.not_sent(values, serializer, name, "unavailable", error.cause)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..assertions import agreement, failures, groups, progress, states
+from .. import assertions
 from ..assertions.subject import known_task_id
 from ..state_patterns import Element
 from ..timeline import DEFAULT_TIMEOUT, Observation, Timeline
@@ -28,7 +28,7 @@ class StateMethods(Handle):
             AssertionError: the task ended otherwise, or the store did not keep the state.
             WaitTimeout: the task did neither within *timeout* seconds; tells what it does instead.
         """
-        return states.wait_for(self._lease, self._subject, result, state, timeout)
+        return assertions.states.wait_for(self._lease, self._subject, result, state, timeout)
 
     def assert_transitions(self, result: Any, *expected: Element, timeout: float = DEFAULT_TIMEOUT) -> None:
         """Assert the states that were stored for a task: all of them, in this order.
@@ -36,25 +36,25 @@ class StateMethods(Handle):
         ``...`` stands for anything, ``times("RETRY", 2, 5)`` for repetitions. PENDING is never stored (it is
         what a backend says of ids that it does not know) and may be left out.
         """
-        states.assert_transitions(self._lease, self._subject, result, expected, timeout)
+        assertions.states.assert_transitions(self._lease, self._subject, result, expected, timeout)
 
     def assert_never(self, result: Any, *unwanted: str, timeout: float = DEFAULT_TIMEOUT) -> None:
         """Assert that a task ended without any of these states ever being stored for it."""
-        states.assert_never(self._lease, self._subject, result, unwanted, timeout)
+        assertions.states.assert_never(self._lease, self._subject, result, unwanted, timeout)
 
     def assert_retried(self, result: Any, *, times: int, timeout: float = DEFAULT_TIMEOUT) -> None:
         """Assert that a task ended after exactly so many retries."""
-        states.assert_retried(self._lease, self._subject, result, times, timeout)
+        assertions.states.assert_retried(self._lease, self._subject, result, times, timeout)
 
     def assert_revoked(self, result: Any, *, timeout: float = DEFAULT_TIMEOUT) -> None:
         """Assert that a task ended as REVOKED, and that the store holds that."""
-        states.assert_revoked(self._lease, self._subject, result, timeout)
+        assertions.states.assert_revoked(self._lease, self._subject, result, timeout)
 
     def assert_progress(
         self, result: Any, *, key: str = "done", increasing: bool = True, timeout: float = DEFAULT_TIMEOUT
     ) -> None:
         """Assert that a task stored states of its own, with *key* in its meta, in no attempt below the one before."""
-        progress.assert_progress(self._lease, self._subject, result, key, increasing, timeout)
+        assertions.progress.assert_progress(self._lease, self._subject, result, key, increasing, timeout)
 
     def assert_raises_in_task(
         self,
@@ -69,7 +69,9 @@ class StateMethods(Handle):
         Its type, its arguments, *match* in its text as ``re.search`` finds it, and its name in the traceback. A
         serializer that cannot carry the type makes up another of the same name, which is not accepted.
         """
-        return failures.assert_raises_in_task(self._lease, self._subject, result, expected, match, timeout)
+        return assertions.failures.assert_raises_in_task(
+            self._lease, self._subject, result, expected, match, timeout
+        )
 
     def assert_same_everywhere(self, result: Any, *, timeout: float = DEFAULT_TIMEOUT) -> None:
         """Assert that a fresh process, which has only the configuration, reads what the worker stored.
@@ -82,12 +84,12 @@ class StateMethods(Handle):
             AssertionError: they differ; shows all three.
             Unsupported: no other process can read this backend's results.
         """
-        agreement.assert_same_everywhere(self._lease, self._subject, result, timeout)
+        assertions.agreement.assert_same_everywhere(self._lease, self._subject, result, timeout)
 
     def assert_group_complete(self, result: Any, *, timeout: float = DEFAULT_TIMEOUT) -> None:
         """Assert that every member of a group succeeded, and that the store holds each."""
-        groups.assert_group_complete(self._lease, self._subject, result, timeout)
+        assertions.groups.assert_group_complete(self._lease, self._subject, result, timeout)
 
     def assert_chord_ran_once(self, result: Any, *, timeout: float = DEFAULT_TIMEOUT) -> None:
         """Assert that the body of a chord ended once; *result* is the body's, as calling the chord gives it."""
-        groups.assert_chord_ran_once(self._lease, self._subject, result, timeout)
+        assertions.groups.assert_chord_ran_once(self._lease, self._subject, result, timeout)

@@ -264,6 +264,36 @@ def test_what_the_first_test_needs_is_imported_before_it(
     result.stdout.fnmatch_lines(["*before True*"])
 
 
+def test_assertions_are_imported_where_a_test_first_asks_for_one(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for option in OPTIONS:
+        monkeypatch.delenv(option.variable, raising=False)
+    pytester.makepyfile(
+        "import pytest, sys\n"
+        "from celery import shared_task\n"
+        "HOME = 'pytest_celery_backends.assertions.'\n"
+        "@shared_task\n"
+        "def add(x, y):\n"
+        "    return x + y\n"
+        "@pytest.mark.backends('memory')\n"
+        "def test_one():\n"
+        "    assert add.delay(2, 2).get(timeout=10) == 4\n"
+        "    print('marked', sorted(name for name in sys.modules if name.startswith(HOME)))\n"
+        "@pytest.mark.backends('memory')\n"
+        "def test_two(result_backend):\n"
+        "    result_backend.assert_never(add.delay(2, 2), 'FAILURE')\n"
+        "    print('asserted', sorted(name for name in sys.modules if name.startswith(HOME)))\n"
+    )
+    result = pytester.runpytest_subprocess("-s", "-p", "no:cacheprovider", timeout=60)
+    result.assert_outcomes(passed=2)
+    home = "pytest_celery_backends.assertions."
+    assert f"marked ['{home}subject']" in result.stdout.str()
+    asserted = next(line for line in result.stdout.lines if "asserted" in line)
+    assert f"{home}states" in asserted
+    assert f"{home}cleanup" not in asserted
+
+
 def test_the_start_is_no_part_of_a_tests_time(project: Project) -> None:
     project.run("slow")
     seconds = [float(line.split()[-1]) for line in (project.place / "seconds").read_text().splitlines()]
