@@ -12,7 +12,7 @@ import pytest
 from . import activation, outcomes, xdist
 from .checks import check_of
 from .masking import compared
-from .stash import RUN, is_ours
+from .stash import CAPTURED, RUN, is_ours
 
 
 def pytest_enter_pdb(pdb: object) -> None:
@@ -102,6 +102,8 @@ def pytest_runtest_makereport(
         from . import bundles
 
         bundles.write_bundles(item, report)
+    if call.when == "teardown" and CAPTURED in item.stash:
+        del item.stash[CAPTURED]  # an app's settings for each test of a long run
     return report
 
 

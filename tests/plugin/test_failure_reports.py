@@ -414,3 +414,24 @@ def test_processes_of_xdist_write_bundles_too(ran: Ran) -> None:
     assert "celery backends: wrote out/test_it.py-test_fails-sqlite" in ran.output.splitlines()
     assert "Its teardown failed:" in ran.bundle("test_breaks_at_its_end[memory]")["README.md"]
     assert "INTERNALERROR" not in ran.output
+
+
+def test_what_an_app_was_is_not_kept_for_tests_that_are_over(
+    run_tests: RunTests, pytester: pytest.Pytester
+) -> None:
+    pytester.makeconftest(
+        "import gc\n"
+        "from pytest_celery_backends.evidence import Captured\n"
+        "def pytest_sessionfinish():\n"
+        "    print('kept', sum(isinstance(each, Captured) for each in gc.get_objects()))\n"
+    )
+    source = (
+        "import pytest\n"
+        "@pytest.mark.backends('memory')\n"
+        "@pytest.mark.parametrize('n', range(3))\n"
+        "def test_one(n):\n"
+        "    assert n\n"
+    )
+    ran = run_tests(source, "-s")
+    ran.assert_outcomes(passed=2, failed=1)
+    ran.stdout.fnmatch_lines(["*kept 0*"])
