@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from running import RunTests
 
 from pytest_celery_backends.options import OPTIONS
 from pytest_celery_backends.polling import wait_until
@@ -264,34 +265,28 @@ def test_what_the_first_test_needs_is_imported_before_it(
     result.stdout.fnmatch_lines(["*before True*"])
 
 
-def test_assertions_are_imported_where_a_test_first_asks_for_one(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for option in OPTIONS:
-        monkeypatch.delenv(option.variable, raising=False)
-    pytester.makepyfile(
-        "import pytest, sys\n"
-        "from celery import shared_task\n"
-        "HOME = 'pytest_celery_backends.assertions.'\n"
-        "@shared_task\n"
-        "def add(x, y):\n"
-        "    return x + y\n"
-        "@pytest.mark.backends('memory')\n"
-        "def test_one():\n"
-        "    assert add.delay(2, 2).get(timeout=10) == 4\n"
-        "    print('marked', sorted(name for name in sys.modules if name.startswith(HOME)))\n"
-        "@pytest.mark.backends('memory')\n"
-        "def test_two(result_backend):\n"
-        "    result_backend.assert_never(add.delay(2, 2), 'FAILURE')\n"
-        "    print('asserted', sorted(name for name in sys.modules if name.startswith(HOME)))\n"
-    )
-    result = pytester.runpytest_subprocess("-s", "-p", "no:cacheprovider", timeout=60)
-    result.assert_outcomes(passed=2)
+ASKED_LATE = """
+import sys
+
+def loaded():
     home = "pytest_celery_backends.assertions."
-    assert f"marked ['{home}subject']" in result.stdout.str()
-    asserted = next(line for line in result.stdout.lines if "asserted" in line)
-    assert f"{home}states" in asserted
-    assert f"{home}cleanup" not in asserted
+    return sorted(name.removeprefix(home) for name in sys.modules if name.startswith(home))
+
+@pytest.mark.backends("memory")
+def test_one():
+    assert add.delay(2, 2).get(timeout=10) == 4
+    assert loaded() == ["subject"]
+
+@pytest.mark.backends("memory")
+def test_two(result_backend):
+    result_backend.assert_never(add.delay(2, 2), "FAILURE")
+    assert "states" in loaded()
+    assert "cleanup" not in loaded()
+"""
+
+
+def test_assertions_are_imported_where_a_test_first_asks_for_one(run_tests: RunTests) -> None:
+    run_tests(ASKED_LATE).assert_outcomes(passed=2)
 
 
 def test_the_start_is_no_part_of_a_tests_time(project: Project) -> None:
