@@ -62,7 +62,13 @@ def why_not(backend: str, provider: str) -> str:
         run.close()
 
 
-@pytest.fixture(scope="module", params=PAIRS, ids="-".join)
+#: All tests of one run in one process, where pytest-xdist shares them out.
+RUNS: Final = [
+    pytest.param(pair, id="-".join(pair), marks=pytest.mark.xdist_group("-".join(pair))) for pair in PAIRS
+]
+
+
+@pytest.fixture(scope="module", params=RUNS)
 def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """One run for all tests here."""
     backend, provider = request.param

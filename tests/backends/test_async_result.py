@@ -166,7 +166,8 @@ def test_get_asks_as_often_as_its_interval_says(waiting: AsyncResult, result_bac
     for interval in (0.01, 0.25):
         with result_backend.commands() as commands, pytest.raises(GaveUp):
             waiting.get(timeout=0.5, interval=interval)
-        counts.append(len(commands))
+        # Before Celery 5.7 a result of an earlier test unsubscribes when it is collected, whenever that is.
+        counts.append(sum(not text.startswith("UNSUBSCRIBE") for text in commands.texts))
     often, seldom = counts
     assert (often > seldom + 3) == (result_backend.name in POLLED)
 

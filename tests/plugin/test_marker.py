@@ -329,13 +329,15 @@ def test_composes_with_pytest_asyncio(run_tests: RunTests) -> None:
         '@pytest.mark.asyncio\n@pytest.mark.backends("memory", "sqlite")\nasync def test_add():\n' + ADDS,
         "-W",
         "ignore::pytest.PytestDeprecationWarning",
+        autoload=True,
     ).assert_outcomes(passed=2)
 
 
 def test_composes_with_anyio(run_tests: RunTests) -> None:
     run_tests(
         '@pytest.fixture\ndef anyio_backend():\n    return "asyncio"\n'
-        '@pytest.mark.anyio\n@pytest.mark.backends("memory", "sqlite")\nasync def test_add():\n' + ADDS
+        '@pytest.mark.anyio\n@pytest.mark.backends("memory", "sqlite")\nasync def test_add():\n' + ADDS,
+        autoload=True,
     ).assert_outcomes(passed=2)
 
 
@@ -345,11 +347,9 @@ def test_does_nothing_when_switched_off(run_tests: RunTests, pytester: pytest.Py
     result.assert_outcomes(passed=1, warnings=1)
 
 
-def test_loads_by_name_where_plugins_are_not_loaded_by_themselves(
-    run_tests: RunTests, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    result = run_tests('@pytest.mark.backends("memory")\ndef test_add():\n' + ADDS, "-p", "celery_backends")
+@pytest.mark.parametrize("autoload", [True, False])
+def test_loads_by_itself_or_by_name(run_tests: RunTests, autoload: bool) -> None:
+    result = run_tests('@pytest.mark.backends("memory")\ndef test_add():\n' + ADDS, autoload=autoload)
     result.assert_outcomes(passed=1)
 
 
@@ -369,14 +369,12 @@ def test_stands_beside_celerys_own_plugin(run_tests: RunTests) -> None:
         "def test_add(celery_config):\n" + ADDS,
         "-p",
         "celery.contrib.pytest",
+        autoload=True,
     )
     result.assert_outcomes(passed=1)
 
 
-def test_an_app_and_a_worker_of_celerys_own_plugin_work_in_the_same_test(
-    run_tests: RunTests, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # pytest-celery has a celery_worker too
+def test_an_app_and_a_worker_of_celerys_own_plugin_work_in_the_same_test(run_tests: RunTests) -> None:
     run_tests(
         """
 from celery.contrib.testing import tasks  # the worker is asked whether it answers
@@ -394,7 +392,7 @@ def test_both(celery_app, celery_worker, result_backend, result_app):
     assert ours.get(timeout=5) == 4
     assert [stored.task_id for stored in result_backend.stored()] == [ours.id]
 """,
-        *("-p", "celery.contrib.pytest", "-p", "celery_backends"),
+        *("-p", "celery.contrib.pytest"),  # not pytest-celery, which has a celery_worker too
     ).assert_outcomes(passed=1)
 
 

@@ -84,11 +84,10 @@ def pytest_celery_backends_settings(settings, backend):
 
 
 def test_settings_that_lead_to_other_servers_are_refused_wherever_they_are_given(
-    run_tests: RunTests, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    run_tests: RunTests, pytester: pytest.Pytester
 ) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makeconftest(watched_production(f'broker="{PRODUCTION}", namespace="SHOP"') + HOOK)
-    result = run_tests(LED_AWAY, "-s", "-p", "celery_backends")
+    result = run_tests(LED_AWAY, "-s")
     result.assert_outcomes(errors=8)
     fixture, marker, hook = (
         "celery_backends_settings",

@@ -177,7 +177,9 @@ def test_it(number, result_backend):
     result_backend.wait_for(result, "SUCCESS", timeout=20)
     assert result.result == 4  # read, not awaited: get() misses what comes while the server takes its SUBSCRIBE
 """
-    result = run_tests(source, "-n2", "--celery-backends-unavailable=skip", provider="local,embedded")
+    result = run_tests(
+        source, "-p", "xdist", "-n2", "--celery-backends-unavailable=skip", provider="local,embedded"
+    )
     if result.parseoutcomes().get("skipped"):
         pytest.skip("no redis-sentinel by local or embedded here")
     result.assert_outcomes(passed=4)

@@ -335,7 +335,7 @@ def test_what_no_encoding_can_carry_ends_no_run(run_tests: RunTests) -> None:
             half.delay().get(timeout=5)
             assert False
         """.replace("\n        ", "\n"),
-        "-n1",
+        *("-p", "xdist", "-n1"),
     )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*half a character: \\ud800*"])
@@ -354,6 +354,6 @@ def test_a_process_looks_for_garbage_in_what_tests_make(
         def test_frozen():
             assert (gc.get_freeze_count() > 0) is {is_frozen}
         """.replace("\n        ", "\n"),
-        processes,
+        *("-p", "xdist", processes),
     )
     result.assert_outcomes(passed=1)
