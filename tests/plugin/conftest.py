@@ -30,8 +30,7 @@ def run_tests(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run
     pytester.makepyfile(tasks=TASKS)
 
     def run(source: str, *args: str, provider: str = "embedded", autoload: bool = False) -> pytest.RunResult:
-        if not autoload:
-            monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "" if autoload else "1")
         plugins = () if autoload else ("-p", "celery_backends")
         pytester.makepyfile(test_it="import pytest\nfrom tasks import *\n" + source)
         return pytester.runpytest_subprocess(
