@@ -74,6 +74,7 @@ BROKEN: Final = {
     "drops-steps": {"memory": "Cache", "sqlite": "Database"},
     "flattens-errors": {"memory": "Cache", "redis": "Redis", "sqlite": "Database"},
     "repeats-bodies": {"memory": "Cache"},
+    "returns-late": {"filesystem": "Files"},
 }
 
 

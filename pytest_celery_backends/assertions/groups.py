@@ -90,7 +90,7 @@ def _header(result: Any) -> list[str]:
 
 
 def _ended_before(timeline: Timeline, body: Observation) -> bool:
+    """Whether a store of the end began before the body's: others may see it, and act on it, before it has returned."""
     return any(
-        seen.state in states.READY_STATES and not seen.error and seen.moment <= body.moment
-        for seen in timeline
+        seen.state in states.READY_STATES and not seen.error and seen.began <= body.began for seen in timeline
     )

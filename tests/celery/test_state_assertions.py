@@ -738,6 +738,14 @@ def test_a_body_that_ran_ahead_of_its_header(add: Any, result_backend: ResultBac
     assert lines[2].startswith(f"  header: {header[1].id[:8]}: STARTED (")
 
 
+@pytest.mark.backends("filesystem-returns-late")
+@pytest.mark.celery(worker_pool="threads", worker_concurrency=4, result_chord_retry_interval=0.01)
+def test_others_may_see_that_a_header_has_ended_before_its_store_returns(
+    add: Any, total: Any, result_backend: ResultBackend
+) -> None:
+    result_backend.assert_chord_ran_once(chord([add.s(1, 1), add.s(2, 2)], total.s())())
+
+
 @pytest.mark.backends("memory-repeats-bodies")
 def test_a_chord_whose_body_ran_again(add: Any, total: Any, result_backend: ResultBackend) -> None:
     result = chord([add.s(1, 1), add.s(2, 2)], total.s())()

@@ -12,6 +12,8 @@ from celery.backends.filesystem import FilesystemBackend
 from celery.backends.redis import RedisBackend
 from celery.backends.rpc import RPCBackend
 
+from pytest_celery_backends.polling import wait_until
+
 
 class DropsSuccess:
     """Says that it stored a success, and keeps what was there before."""
@@ -224,6 +226,17 @@ class FilesCutsShort(CutsShort, FilesystemBackend): ...
 
 
 class FilesNeverCompresses(NeverCompresses, FilesystemBackend): ...
+
+
+class FilesReturnsLate(FilesystemBackend):
+    """Tells whoever stores a result of a header when the body has ended; all others see it at once."""
+
+    def _store_result(self, task_id: str, result: Any, state: str, *args: Any, **kwargs: Any) -> Any:
+        stored = super()._store_result(task_id, result, state, *args, **kwargs)
+        body = getattr(kwargs.get("request"), "chord", None)
+        if body and state == states.SUCCESS:
+            assert wait_until(lambda: self.get_state(body["options"]["task_id"]) == states.SUCCESS, 10)
+        return stored
 
 
 class RedisNeverCompresses(NeverCompresses, RedisBackend): ...

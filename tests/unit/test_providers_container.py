@@ -235,8 +235,10 @@ class TestAnEngineIsHere:
     def test_a_sweep_removes_containers_of_dead_runs_and_no_others(self, run: RunDirectory) -> None:
         dead, live = Child(TESTCONTAINERS_RYUK_DISABLED="true"), Child()
         dead.end(signal.SIGKILL)
-        removed = ContainerProvider(run).sweep()
-        assert dead.container in removed
+        removed = ContainerProvider(
+            run
+        ).sweep()  # which of the dead are left for it, other processes decide too
+        assert live.container not in removed
         assert (exists(dead.container), exists(live.container)) == (False, True)
         live.end(signal.SIGINT)
 
@@ -244,7 +246,8 @@ class TestAnEngineIsHere:
         child = Child("keep")
         child.end(signal.SIGINT)
         provider = ContainerProvider(run)
-        assert (provider.sweep(), exists(child.container)) == ((), True)
+        removed = provider.sweep()  # other processes of this run leave dead ones too
+        assert (child.container in removed, exists(child.container)) == (False, True)
         provider.stop(child.service())
 
     def test_a_container_that_exits_is_told_with_its_last_words(self, run: RunDirectory) -> None:
