@@ -44,6 +44,19 @@ def test_add(n):
     assert add.delay(2, 2).get(timeout=10) == 4
 """
 
+#: As many tests that need no server, each for some seconds of a processor.
+COMPUTING = """
+import time
+
+import pytest
+
+@pytest.mark.parametrize("n", range({tests}))
+def test_compute(n):
+    end = time.thread_time() + {seconds}
+    while time.thread_time() < end:
+        pass
+"""
+
 #: The same test with and without a look a day ahead.
 A_DAY = """
 import pytest
@@ -434,15 +447,35 @@ def distributed() -> list[Row]:
     """Four hundred tests on each of redis and postgres, in one process and in two in turns, the middle of five.
 
     A machine that others use is not as fast in one minute as in the next: runs are compared with their neighbours.
+    Beside them as many tests that only compute, for as long, without server and plugin: what pytest-xdist takes itself.
     """
-    source = OURS.format(names="'redis', 'postgres'", tests=400)
-    pairs = [
-        [run_pytest(source, "celery_backends", "xdist", more=(option,)).whole for option in ("-n0", "-n2")]
-        for _ in range(5)
+    ours, computing = [], []
+    for _ in range(5):
+        source = OURS.format(names="'redis', 'postgres'", tests=400)
+        ours.append(_in_one_and_in_two(source, "celery_backends"))
+        source = COMPUTING.format(tests=800, seconds=ours[-1][0] / 800)
+        computing.append(_in_one_and_in_two(source))
+    one, two = _middle(ours)
+    rows = [
+        Row(
+            what=f"400 tests x redis, postgres with -n2 (in one process {one * 1000:.0f} ms)",
+            measured=two * 1000,
+            target=650 * one,
+            relative=650 * one,
+        )
     ]
-    one, two = sorted(pairs, key=lambda pair: pair[1] / pair[0])[2]
-    what = f"400 tests x redis, postgres with -n2 (in one process {one * 1000:.0f} ms)"
-    return [Row(what=what, measured=two * 1000, target=650 * one, relative=650 * one)]
+    one, two = _middle(computing)
+    what = f"800 tests that only compute with -n2 (in one process {one * 1000:.0f} ms)"
+    return [*rows, Row(what=what, measured=two * 1000)]
+
+
+def _in_one_and_in_two(source: str, *plugins: str) -> tuple[float, float]:
+    one, two = (run_pytest(source, *plugins, "xdist", more=(option,)).whole for option in ("-n0", "-n2"))
+    return one, two
+
+
+def _middle(pairs: list[tuple[float, float]]) -> tuple[float, float]:
+    return sorted(pairs, key=lambda pair: pair[1] / pair[0])[len(pairs) // 2]
 
 
 def main() -> None:
