@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .errors import NotPulled, StartFailed
 from .plans import Plan
-from .sources import ProviderKind
+from .provider_kinds import ProviderKind
 from .spec import BackendSpec, Provider, Service
 
 

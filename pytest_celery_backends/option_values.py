@@ -75,13 +75,13 @@ def _providers(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _check_kind(text: str, kind: str) -> None:
-    from difflib import get_close_matches
-
-    from .sources import KINDS
+    from .provider_kinds import KINDS
 
     known = ("auto", *KINDS)
     if kind in known:
         return
+    from difflib import get_close_matches
+
     for close in get_close_matches(kind, known, n=1):
         why = f"{kind!r} is no provider: did you mean {close!r}?"
         raise _Mistyped(why, text, text.removesuffix(kind) + close)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from .errors import Unavailable
-from .sources import KINDS, Identity, ProviderKind
+from .provider_kinds import KINDS, ProviderKind
+from .sources import Identity
 from .spec import Availability, BackendSpec, Driver, NotReady, Provider, Refused, Service
 
 

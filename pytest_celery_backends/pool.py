@@ -13,7 +13,8 @@ from .errors import BackendsError, StartFailed, WaitTimeout, last_lines
 from .kept import Kept, together
 from .masking import masked
 from .plans import Plan, make_plan
-from .sources import Identity, ProviderKind
+from .provider_kinds import ProviderKind
+from .sources import Identity
 from .spec import BackendSpec, Provider, Service
 
 #: How many of a server's last lines are shown when it fails.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .masking import SecretUrl, masked
-from .sources import ProviderKind
+from .provider_kinds import ProviderKind
 from .spec import Service
 
 

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from .options import Options
     from .plans import Plan
     from .pool import ServicePool
+    from .provider_kinds import ProviderKind
     from .providers.run_directory import RunDirectory
     from .providers.visits import Visits
     from .registry import Registry
     from .selection import Choice
-    from .sources import ProviderKind
     from .spec import BackendSpec, Provider, Service
     from .store import Address, ServiceStore, SharedPool
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
-
-ProviderKind = Literal["external", "container", "local", "embedded"]
-KINDS: Final[tuple[ProviderKind, ...]] = ("external", "container", "local", "embedded")
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)

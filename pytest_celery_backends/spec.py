@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from .capabilities import YES, Capability, Verdict
+from .provider_kinds import ProviderKind
 from .round_trips import Traffic
-from .sources import BuiltIn, Identity, ProviderKind, Source
+from .sources import BuiltIn, Identity, Source
 
 #: Who uses a backend object: the thread that runs tasks, or any other.
 Side = Literal["worker", "client"]

@@ -15,9 +15,10 @@ from .errors import UnknownBackend
 from .masking import masked
 from .plans import Plan
 from .pool import ServicePool
+from .provider_kinds import KINDS, ProviderKind
 from .registry import Registry
 from .selection import Choice
-from .sources import KINDS, Container, ProviderKind
+from .sources import Container
 from .spec import Availability, BackendSpec, Provider, Service
 
 if TYPE_CHECKING:

@@ -20,7 +20,16 @@ PACKAGE: Final = Path(pytest_celery_backends.__file__).parent
 
 #: A module imports from its own layer or a lower one, and nobody imports in circles.
 LAYERS: Final[dict[int, tuple[str, ...]]] = {
-    0: ("errors", "capabilities", "garbage", "grids", "polling", "thread_stacks", "upstream"),
+    0: (
+        "errors",
+        "capabilities",
+        "garbage",
+        "grids",
+        "polling",
+        "provider_kinds",
+        "thread_stacks",
+        "upstream",
+    ),
     1: (
         *(
             "spec",

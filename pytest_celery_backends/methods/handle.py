@@ -14,8 +14,8 @@ from ..errors import WaitTimeout
 from ..lease import Lease
 from ..leases import Leases
 from ..masking import SecretUrl, shown_masked
+from ..provider_kinds import ProviderKind
 from ..result_service import ResultService
-from ..sources import ProviderKind
 from ..spec import BackendSpec, StoredResult
 from ..timeline import DEFAULT_TIMEOUT
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..sources import ProviderKind
+    from ..provider_kinds import ProviderKind
     from ..spec import Provider
     from .run_directory import RunDirectory
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..sources import Identity, Place, Program, ProviderKind
+from ..provider_kinds import ProviderKind
+from ..sources import Identity, Place, Program
 from ..spec import Availability, BackendSpec
 from .binaries import Binaries, binary_in, resolved
 from .readiness import one_line, other_version

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import StartFailed, last_lines
-from ..sources import Identity, ProviderKind
+from ..provider_kinds import ProviderKind
+from ..sources import Identity
 from ..spec import BackendSpec, Service
 from .installation import Choice, Installation
 from .ports import system_port

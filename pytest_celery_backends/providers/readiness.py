@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from ..sources import Identity, ProviderKind
+from ..provider_kinds import ProviderKind
+from ..sources import Identity
 from ..spec import BackendSpec, NotReady
 
 #: For one question to a server: longer than an answer takes, shorter than a user's patience.

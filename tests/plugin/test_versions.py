@@ -8,9 +8,9 @@ import pytest
 from running import RunTests
 
 from pytest_celery_backends.options import resolve
+from pytest_celery_backends.provider_kinds import ProviderKind
 from pytest_celery_backends.run import Run
 from pytest_celery_backends.selection import Choice
-from pytest_celery_backends.sources import ProviderKind
 
 TESTS = """
 @pytest.mark.backends({})

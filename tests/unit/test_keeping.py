@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pytest_celery_backends.keeping import how_to_reach, how_to_reach_all
+from pytest_celery_backends.provider_kinds import ProviderKind
 from pytest_celery_backends.registry import Registry
-from pytest_celery_backends.sources import Identity, ProviderKind
+from pytest_celery_backends.sources import Identity
 from pytest_celery_backends.spec import Service
 
 

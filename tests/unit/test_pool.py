@@ -13,10 +13,11 @@ from pytest_celery_backends.backends.rpc_memory import SPEC as RPC
 from pytest_celery_backends.errors import BadOption, StartFailed, Unavailable, WaitTimeout
 from pytest_celery_backends.options import resolve
 from pytest_celery_backends.pool import ServicePool
+from pytest_celery_backends.provider_kinds import ProviderKind
 from pytest_celery_backends.registry import Registry
 from pytest_celery_backends.run import Run
 from pytest_celery_backends.selection import Choice
-from pytest_celery_backends.sources import Identity, ProviderKind
+from pytest_celery_backends.sources import Identity
 from pytest_celery_backends.spec import Availability, BackendSpec, Driver, Service
 
 HERE = Availability(works=True, identity=Identity(product="Redis", version="8.0.2"))

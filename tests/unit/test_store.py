@@ -15,8 +15,9 @@ from pytest_celery_backends.backends.memory import SPEC as MEMORY
 from pytest_celery_backends.backends.redis import SPEC as REDIS
 from pytest_celery_backends.errors import StartFailed, Unavailable
 from pytest_celery_backends.pool import ServicePool
+from pytest_celery_backends.provider_kinds import ProviderKind
 from pytest_celery_backends.registry import Registry
-from pytest_celery_backends.sources import Identity, ProviderKind
+from pytest_celery_backends.sources import Identity
 from pytest_celery_backends.spec import Availability, BackendSpec, Service
 from pytest_celery_backends.store import LONGEST_PATH, ServiceStore, SharedPool, fingerprint
 
