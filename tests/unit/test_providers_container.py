@@ -102,9 +102,9 @@ POSTGRES = replace(
 )
 #: A run of its own that starts a container, says so, and waits to be ended.
 CHILD = """
-import json, runpy, sys
+import json, pathlib, runpy, sys
 specs = runpy.run_path(sys.argv[1])
-run = specs["RunDirectory"]()
+run = specs["RunDirectory"](root=pathlib.Path(sys.argv[2]) if sys.argv[2] else None)
 service = specs["ContainerProvider"](run, keep="keep" in sys.argv).start(specs["REDIS"], "", 30)
 print(json.dumps([run.id, service.handle["container"]]), flush=True)
 sys.stdin.read()
@@ -145,11 +145,11 @@ def exists(container: str) -> bool:
 
 
 class Child:
-    """Another run, in a process of its own."""
+    """Another run, in a process of its own; below a root of its own it is no business of other processes' sweeps."""
 
-    def __init__(self, *words: str, **environment: str) -> None:
+    def __init__(self, *words: str, root: Path | None = None, **environment: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", CHILD, __file__, *words],
+            [sys.executable, "-c", CHILD, __file__, str(root or ""), *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -232,22 +232,23 @@ class TestAnEngineIsHere:
         child.end(signal.SIGKILL)
         assert wait_until(lambda: not exists(child.container), 15)
 
-    def test_a_sweep_removes_containers_of_dead_runs_and_no_others(self, run: RunDirectory) -> None:
-        dead, live = Child(TESTCONTAINERS_RYUK_DISABLED="true"), Child()
+    def test_a_sweep_removes_containers_of_dead_runs_and_no_others(self, tmp_path: Path) -> None:
+        dead, live = Child(root=tmp_path, TESTCONTAINERS_RYUK_DISABLED="true"), Child(root=tmp_path)
         dead.end(signal.SIGKILL)
-        # processes beside this one sweep as well, and may have been first
-        removed = ContainerProvider(run).sweep()
-        assert live.container not in removed
+        run = RunDirectory(root=tmp_path)
+        assert ContainerProvider(run).sweep() == (dead.container,)
         assert (exists(dead.container), exists(live.container)) == (False, True)
         live.end(signal.SIGINT)
+        run.close()
 
-    def test_a_kept_container_outlives_its_run_and_every_sweep(self, run: RunDirectory) -> None:
-        child = Child("keep")
+    def test_a_kept_container_outlives_its_run_and_every_sweep(self, tmp_path: Path) -> None:
+        child = Child("keep", root=tmp_path)
         child.end(signal.SIGINT)
+        run = RunDirectory(root=tmp_path)
         provider = ContainerProvider(run)
-        removed = provider.sweep()  # other processes of this run leave dead ones too
-        assert (child.container in removed, exists(child.container)) == (False, True)
+        assert (provider.sweep(), exists(child.container)) == ((), True)
         provider.stop(child.service())
+        run.close()
 
     def test_a_container_that_exits_is_told_with_its_last_words(self, run: RunDirectory) -> None:
         spec = with_image(replace(IMAGE, command=lambda place: ("sh", "-c", "echo no disk; exit 3")))
